@@ -1,0 +1,59 @@
+package observe
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/utils/cpuset"
+)
+
+// CPUs is a set of CPUs (or NUMA nodes) as a kernel list, "2-17,50-65": in
+// ascending order with ranges merged, so that equal sets are equal strings.
+// The empty string is the empty set.
+type CPUs string
+
+// FromSet formats a cpuset.
+func FromSet(s cpuset.CPUSet) CPUs { return CPUs(s.String()) }
+
+// ParseCPUs reads a kernel list and puts it into canonical form. It accepts
+// what the kernel and the kubelet accept: "", "0-3,8", " 1, 2".
+func ParseCPUs(list string) (CPUs, error) {
+	var b strings.Builder
+	for _, r := range list {
+		if r != ' ' && r != '\n' && r != '\t' {
+			b.WriteRune(r)
+		}
+	}
+	set, err := ParseSet(b.String())
+	if err != nil {
+		return "", err
+	}
+	return FromSet(set), nil
+}
+
+// MaxCPUID bounds the CPU ids that a list may name; Linux supports 8192 CPUs.
+const MaxCPUID = 8191
+
+// ParseSet is cpuset.Parse with a bound: a list such as "0-2000000000" is an
+// error, not a machine without memory.
+func ParseSet(list string) (cpuset.CPUSet, error) {
+	for _, r := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == '-' }) {
+		if len(r) > 4 || (len(r) == 4 && r > fmt.Sprint(MaxCPUID)) {
+			return cpuset.New(), fmt.Errorf("CPU list %q: %s is not a CPU id between 0 and %d", list, r, MaxCPUID)
+		}
+	}
+	set, err := cpuset.Parse(list)
+	if err != nil {
+		return cpuset.New(), fmt.Errorf("CPU list %q: %w", list, err)
+	}
+	return set, nil
+}
+
+// Set returns the set of a canonical list; a malformed one is the empty set.
+func (c CPUs) Set() cpuset.CPUSet {
+	set, err := ParseSet(string(c))
+	if err != nil {
+		return cpuset.New()
+	}
+	return set
+}

@@ -1,0 +1,191 @@
+// Package observe holds what can be seen of a node at one moment: plain data,
+// the same for a simulated node, a lab VM, a kind node and this host. It is a
+// leaf, so that everything may depend on it.
+package observe
+
+// KubeletState says what the kubelet process is doing.
+type KubeletState string
+
+// The states of a kubelet.
+const (
+	KubeletRunning KubeletState = "running"
+	KubeletStopped KubeletState = "stopped"
+	// KubeletFailed means that the last start ended with an error.
+	KubeletFailed KubeletState = "failed"
+)
+
+// Observation is one snapshot of a node.
+type Observation struct {
+	Kubelet KubeletState `json:"kubelet"`
+	// KubeletError is the kubelet's own text when Kubelet is failed.
+	KubeletError string `json:"kubeletError,omitempty"`
+	// Config is the part of the kubelet's configuration that decides what the
+	// managers promise.
+	Config Config `json:"config"`
+	// Online are the CPUs that the kernel has online.
+	Online CPUs `json:"online"`
+	// SharedPool is the CPU manager's default cpuset; with the kubelet down it
+	// is what the state file says.
+	SharedPool CPUs `json:"sharedPool"`
+	// Containers holds every container of every pod the node knows, ordered
+	// by pod creation, then init containers, then app containers.
+	Containers []Container `json:"containers"`
+	// Stale holds assignments of containers that no pod of the node has, as
+	// the manager (or, with the kubelet down, the state file) lists them.
+	Stale []Assignment `json:"stale,omitempty"`
+	// Admissions are the answers given since the previous observation.
+	Admissions []Admission `json:"admissions,omitempty"`
+	// Checkpoint is the content of cpu_manager_state; nil when there is no
+	// readable file.
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+	// CheckpointError says why an existing state file could not be read.
+	CheckpointError string `json:"checkpointError,omitempty"`
+	// Reconciled says that a reconcile tick has run since the last change.
+	Reconciled bool `json:"reconciled"`
+	// UnchangedRestart says that the last kubelet start followed an earlier
+	// successful one with the same configuration, hardware and state files.
+	UnchangedRestart bool `json:"unchangedRestart,omitempty"`
+	// NUMAMemory is the memory manager's view per NUMA node; empty without
+	// its Static policy.
+	NUMAMemory []NUMAMemory `json:"numaMemory,omitempty"`
+}
+
+// Config is the part of a KubeletConfiguration that the invariants look at.
+type Config struct {
+	CPUManagerPolicy        string            `json:"cpuManagerPolicy,omitempty"`
+	CPUManagerPolicyOptions map[string]string `json:"cpuManagerPolicyOptions,omitempty"`
+	TopologyManagerPolicy   string            `json:"topologyManagerPolicy,omitempty"`
+	TopologyManagerScope    string            `json:"topologyManagerScope,omitempty"`
+	MemoryManagerPolicy     string            `json:"memoryManagerPolicy,omitempty"`
+	// Reserved are the CPUs kept from exclusive use.
+	Reserved CPUs `json:"reserved,omitempty"`
+}
+
+// ContainerKind says which role a container has in its pod.
+type ContainerKind string
+
+// The kinds of container. A sidecar is a restartable init container.
+const (
+	KindApp     ContainerKind = "app"
+	KindInit    ContainerKind = "init"
+	KindSidecar ContainerKind = "sidecar"
+)
+
+// ContainerState says what the runtime does with a container.
+type ContainerState string
+
+// The states of a container, as in a pod's status.
+const (
+	StateWaiting    ContainerState = "waiting"
+	StateRunning    ContainerState = "running"
+	StateTerminated ContainerState = "terminated"
+)
+
+// Container is one container of one pod.
+type Container struct {
+	Pod       string         `json:"pod"`
+	Container string         `json:"container"`
+	Kind      ContainerKind  `json:"kind"`
+	State     ContainerState `json:"state"`
+	// QoS is the pod's QoS class.
+	QoS string `json:"qos"`
+	// Requested counts the CPUs the container was promised for its own use;
+	// 0 for a container of the shared pool.
+	Requested int `json:"requested,omitempty"`
+	// Exclusive says that the manager assigned CPUs to this container alone.
+	Exclusive bool `json:"exclusive"`
+	// Assigned is what the manager says the container runs on.
+	Assigned CPUs `json:"assigned"`
+	// Actual is what the container's cgroup says; empty when it does not run.
+	Actual CPUs `json:"actual"`
+	// NUMANodes are the nodes of the exclusive CPUs.
+	NUMANodes []int `json:"numaNodes,omitempty"`
+	// Mems are the NUMA nodes in the container's cpuset.mems, a kernel list;
+	// empty when unrestricted.
+	Mems CPUs `json:"mems,omitempty"`
+	// Devices are the ids of the devices assigned, by resource.
+	Devices []string `json:"devices,omitempty"`
+	// Reason says why the container is exclusive or shared.
+	Reason string `json:"reason"`
+}
+
+// Ref is the container's name in scenarios and on screens: pod/container.
+func (c Container) Ref() string { return c.Pod + "/" + c.Container }
+
+// Assignment is one entry of the CPU manager's state. Pod is the pod's name
+// when the node knows it, its UID otherwise.
+type Assignment struct {
+	Pod       string `json:"pod"`
+	Container string `json:"container"`
+	CPUs      CPUs   `json:"cpus"`
+}
+
+// Admission is the kubelet's answer to one pod.
+type Admission struct {
+	Pod      string `json:"pod"`
+	Admitted bool   `json:"admitted"`
+	// Reason and Message are the kubelet's own, as in the pod's status.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Readmission marks a pod that ran before the kubelet started.
+	Readmission bool `json:"readmission,omitempty"`
+}
+
+// Checkpoint is the content of the CPU manager's state file.
+type Checkpoint struct {
+	Policy     string       `json:"policy"`
+	SharedPool CPUs         `json:"sharedPool"`
+	Entries    []Assignment `json:"entries,omitempty"`
+}
+
+// NUMAMemory is the memory manager's account of one NUMA node, in bytes.
+type NUMAMemory struct {
+	Node        int    `json:"node"`
+	Allocatable uint64 `json:"allocatable"`
+	Reserved    uint64 `json:"reserved"`
+	Free        uint64 `json:"free"`
+	// Group lists the nodes whose memory is handed out together.
+	Group []int `json:"group,omitempty"`
+}
+
+// Violation is an invariant that did not hold.
+type Violation struct {
+	// Invariant is its name, see package invariant.
+	Invariant string `json:"invariant"`
+	// Detail names the containers and CPUs concerned.
+	Detail string `json:"detail"`
+	// Expected marks a violation that the scenario declares.
+	Expected bool `json:"expected,omitempty"`
+}
+
+// LogLine is one line of the kubelet's structured log.
+type LogLine struct {
+	// Severity is I, W or E.
+	Severity string `json:"severity"`
+	// Verbosity is the line's V level.
+	Verbosity int `json:"v,omitempty"`
+	// Text is the message with its key-value pairs, as klog writes them.
+	Text string `json:"text"`
+}
+
+// Step is one event and what was seen after it.
+type Step struct {
+	// Index counts the scenario's steps from 1.
+	Index int `json:"index"`
+	// Line is the step's line in the scenario file; 0 when unknown.
+	Line int `json:"line,omitempty"`
+	// Event is the event in one line, as a person would say it.
+	Event       string      `json:"event"`
+	Observation Observation `json:"observation"`
+	Violations  []Violation `json:"violations,omitempty"`
+	// Failures are the expectations that did not hold in this step.
+	Failures []string  `json:"failures,omitempty"`
+	Log      []LogLine `json:"log,omitempty"`
+	// Skipped says why the target could not do this event.
+	Skipped string `json:"skipped,omitempty"`
+}
+
+// Trace is everything seen while one scenario was replayed on one target.
+type Trace struct {
+	Steps []Step `json:"steps"`
+}
