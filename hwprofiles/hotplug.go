@@ -1,0 +1,225 @@
+package hwprofiles
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/utils/cpuset"
+)
+
+// home is the place of an offline CPU. The kernel does not show it while the
+// CPU is offline, and gives it back when the CPU comes online.
+type home struct {
+	cpu   CPU // as it was online, with all CPUs of its core as siblings
+	cache UncoreCache
+}
+
+// Clone returns a copy that shares nothing that can change.
+func (p *Profile) Clone() *Profile {
+	q := *p
+	q.Sources = slices.Clone(p.Sources)
+	q.CPUs = slices.Clone(p.CPUs)
+	q.NUMANodes = slices.Clone(p.NUMANodes)
+	q.UncoreCaches = slices.Clone(p.UncoreCaches)
+	q.Notes = slices.Clone(p.Notes)
+	for i := range q.NUMANodes {
+		n := &q.NUMANodes[i]
+		n.Distances = slices.Clone(n.Distances)
+		if n.HugePages != nil {
+			pages := make(map[uint64]uint64, len(n.HugePages))
+			for size, count := range n.HugePages {
+				pages[size] = count
+			}
+			n.HugePages = pages
+		}
+	}
+	return &q
+}
+
+// WithOnline returns a copy with these CPUs taken offline or brought online,
+// as writing to their online files would do. Any CPU may go, CPU 0 included,
+// but not the last one. A CPU that was offline already when a machine was
+// detected cannot come online: the kernel never showed its place.
+func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) {
+	q := p.Clone()
+	for _, id := range cpus.List() {
+		i, ok := q.index(id)
+		if !ok {
+			return nil, fmt.Errorf("there is no CPU %d; the CPUs are %s", id, p.AllCPUs())
+		}
+		if q.CPUs[i].Online == online {
+			continue
+		}
+		if !online {
+			q.takeOffline(i)
+			continue
+		}
+		if q.CPUs[i].home == nil {
+			return nil, fmt.Errorf("CPU %d cannot come online: it was offline when this profile was read, so its core and socket are not known", id)
+		}
+		q.bringOnline(i)
+	}
+	if q.OnlineCPUs().IsEmpty() {
+		return nil, errors.New("no CPU would be online; the kernel keeps the last one")
+	}
+	q.renumberPackages()
+	return q, nil
+}
+
+// takeOffline leaves of CPU i what the kernel shows of an offline CPU.
+func (p *Profile) takeOffline(i int) {
+	c := &p.CPUs[i]
+	h := &home{cpu: *c}
+	for j := range p.CPUs {
+		if o := p.CPUs[j].home; o != nil && o.cpu.Siblings.Contains(c.ID) {
+			h.cpu.Siblings = h.cpu.Siblings.Union(o.cpu.Siblings)
+		}
+	}
+	self := cpuset.New(c.ID)
+	for _, sibling := range c.Siblings.UnsortedList() {
+		if j, ok := p.index(sibling); ok && j != i {
+			p.CPUs[j].Siblings = p.CPUs[j].Siblings.Difference(self)
+		}
+	}
+	for j := range p.UncoreCaches {
+		cache := &p.UncoreCaches[j]
+		if cache.ID != c.UncoreCache {
+			continue
+		}
+		h.cache = *cache
+		cache.CPUs = cache.CPUs.Difference(self)
+	}
+	p.UncoreCaches = slices.DeleteFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.CPUs.IsEmpty() })
+	if h.cpu.Package != None {
+		// Packages are counted anew; a partner in the package finds it again.
+		h.cpu.Package = p.partnerOf(i)
+	}
+	*c = offlineCPU(c.ID, c.NUMANode)
+	c.Kind = h.cpu.Kind
+	c.home = h
+}
+
+// offlineCPU is what a kernel shows of an offline CPU.
+func offlineCPU(id, node int) CPU {
+	return CPU{
+		ID: id, NUMANode: node, Siblings: cpuset.New(id),
+		Core: None, Socket: None, Package: None, UncoreCache: None,
+		Die: None, Cluster: None, Book: None, Drawer: None,
+	}
+}
+
+// partnerOf returns the id of another CPU in the same package, which may be
+// offline itself, or the CPU's own id.
+func (p *Profile) partnerOf(i int) int {
+	for j := range p.CPUs {
+		if j != i && p.CPUs[j].Online && p.CPUs[j].Package == p.CPUs[i].Package {
+			return p.CPUs[j].ID
+		}
+	}
+	for j := range p.CPUs {
+		if h := p.CPUs[j].home; h != nil && h.cpu.Package == p.CPUs[i].ID {
+			return p.CPUs[j].ID
+		}
+	}
+	return p.CPUs[i].ID
+}
+
+// bringOnline puts CPU i back to its place.
+func (p *Profile) bringOnline(i int) {
+	h := p.CPUs[i].home
+	c := h.cpu
+	c.home = nil
+	id := c.ID
+	siblings := []int{id}
+	for _, sibling := range h.cpu.Siblings.UnsortedList() {
+		if j, ok := p.index(sibling); ok && j != i && p.CPUs[j].Online {
+			siblings = append(siblings, sibling)
+		}
+	}
+	c.Siblings = cpuset.New(siblings...)
+	c.Package = p.packageAgain(i, c)
+	for _, sibling := range siblings {
+		if j, ok := p.index(sibling); ok && j != i {
+			p.CPUs[j].Siblings = c.Siblings
+		}
+	}
+	if c.UncoreCache != None {
+		at := slices.IndexFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.ID == c.UncoreCache })
+		if at < 0 {
+			cache := h.cache
+			cache.CPUs = cpuset.New()
+			p.UncoreCaches = append(p.UncoreCaches, cache)
+			slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(a.ID, b.ID) })
+			at = slices.IndexFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.ID == c.UncoreCache })
+		}
+		p.UncoreCaches[at].CPUs = p.UncoreCaches[at].CPUs.Union(cpuset.New(id))
+	}
+	p.CPUs[i] = c
+}
+
+// packageAgain finds the package of a CPU that comes online: that of an online
+// CPU in the same place, else a new one.
+func (p *Profile) packageAgain(i int, c CPU) int {
+	if c.Package == None {
+		return None
+	}
+	next := 0
+	for j := range p.CPUs {
+		o := &p.CPUs[j]
+		if !o.Online || j == i {
+			continue
+		}
+		samePlace := c.Socket != None && o.Socket == c.Socket && o.Book == c.Book && o.Drawer == c.Drawer
+		if samePlace || c.Socket == None && o.ID == c.Package {
+			return o.Package
+		}
+		next = max(next, o.Package+1)
+	}
+	return next
+}
+
+// WithCPUAdded returns a copy with one more CPU, plugged in beside an online
+// one: in the same socket, NUMA node and L3 cache, on a new core of its own.
+func (p *Profile) WithCPUAdded(id, likeCPU int) (*Profile, error) {
+	like, ok := p.CPU(likeCPU)
+	switch {
+	case id < 0 || id > maxID:
+		return nil, fmt.Errorf("%d is no CPU number; want 0 to %d", id, maxID)
+	case p.AllCPUs().Contains(id):
+		return nil, fmt.Errorf("there is a CPU %d already; the CPUs are %s", id, p.AllCPUs())
+	case !ok:
+		return nil, fmt.Errorf("there is no CPU %d to put CPU %d beside; the CPUs are %s", likeCPU, id, p.AllCPUs())
+	case !like.Online:
+		return nil, fmt.Errorf("CPU %d is offline; put CPU %d beside an online one: %s", likeCPU, id, p.OnlineCPUs())
+	case len(p.CPUs) >= maxCPUs:
+		return nil, fmt.Errorf("%d CPUs are the most a profile may have", maxCPUs)
+	}
+	q := p.Clone()
+	added := like
+	added.ID = id
+	added.Siblings = cpuset.New(id)
+	if like.Core != None {
+		for i := range q.CPUs {
+			c := &q.CPUs[i]
+			if h := c.home; h != nil {
+				c = &h.cpu
+			}
+			if c.Socket == like.Socket {
+				added.Core = max(added.Core, c.Core)
+			}
+		}
+		added.Core++
+	}
+	at, _ := q.index(id)
+	q.CPUs = slices.Insert(q.CPUs, at, added)
+	q.Possible = q.Possible.Union(added.Siblings)
+	for i := range q.UncoreCaches {
+		if u := &q.UncoreCaches[i]; u.ID == added.UncoreCache {
+			u.CPUs = u.CPUs.Union(added.Siblings)
+		}
+	}
+	q.renumberPackages()
+	return q, nil
+}

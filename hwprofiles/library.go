@@ -1,0 +1,83 @@
+package hwprofiles
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+//go:embed profiles/*.yaml
+var library embed.FS
+
+// Names returns the names of the embedded profiles, sorted.
+func Names() []string {
+	entries, err := fs.ReadDir(library, "profiles")
+	if err != nil {
+		return nil // an embedded directory is always there
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Load returns an embedded profile. A profile's name is that of its file.
+func Load(name string) (*Profile, error) {
+	data, err := Source(name)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data, path.Join("profiles", name+".yaml"))
+}
+
+// Source returns the file of an embedded profile, comments and all.
+func Source(name string) ([]byte, error) {
+	if !isName(name) || !slices.Contains(Names(), name) {
+		hint := "pinlab profile list names them all"
+		if near := nearest(name, Names()); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return nil, fmt.Errorf("there is no profile %q; %s", clip(name), hint)
+	}
+	return fs.ReadFile(library, path.Join("profiles", name+".yaml"))
+}
+
+// Resolve finds a machine by what a user wrote: the name of an embedded
+// profile, a path to a profile file (with a slash, or ending in .yaml or
+// .yml), or a shape as ParseShape reads it.
+func Resolve(ref string) (*Profile, error) {
+	switch {
+	case strings.TrimSpace(ref) == "":
+		return nil, errors.New("no profile is named; want a name, a file, or a shape like sockets=2 cores=24")
+	case strings.Contains(ref, "="):
+		if strings.HasSuffix(ref, ".yaml") || strings.HasSuffix(ref, ".yml") {
+			return ParseFile(ref)
+		}
+		return ParseShape(ref)
+	case strings.Contains(ref, "/"), strings.HasSuffix(ref, ".yaml"), strings.HasSuffix(ref, ".yml"):
+		return ParseFile(ref)
+	}
+	return Load(strings.TrimSpace(ref))
+}
+
+// ParseFile reads a profile file from disk.
+func ParseFile(name string) (*Profile, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data, name)
+}

@@ -1,0 +1,209 @@
+package hwprofiles
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"k8s.io/utils/cpuset"
+)
+
+// OpenSysroot opens a directory as the root of a machine's files. Links that
+// lead out of the directory are not followed; Detect takes such files for
+// missing. Close it after use.
+func OpenSysroot(dir string) (fs.FS, io.Closer, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return root.FS(), root, nil
+}
+
+// How much of a file is read. The largest is the cpuinfo of thousands of CPUs.
+const (
+	maxSysfsFile = 1 << 20
+	maxCPUInfo   = 64 << 20
+)
+
+// tree reads the files of a machine. Its paths are relative to fsys.
+type tree struct {
+	fsys fs.FS
+	sys  string // where sysfs is: "sys", or "." when fsys is a sysfs itself
+}
+
+// openTree finds the sysfs in fsys.
+func openTree(fsys fs.FS) (*tree, error) {
+	for _, sys := range []string{"sys", "."} {
+		t := &tree{fsys: fsys, sys: sys}
+		if info, err := fs.Stat(fsys, t.path("devices/system/cpu")); err == nil && info.IsDir() {
+			return t, nil
+		}
+	}
+	t := &tree{fsys: fsys, sys: "sys"}
+	if _, ok, err := t.read("proc/cpuinfo", maxCPUInfo); ok || err != nil {
+		return t, err
+	}
+	return nil, errors.New("no sys/devices/system/cpu here; want the root directory of a machine, or a copy of its /sys and /proc")
+}
+
+func (t *tree) path(name string) string { return path.Join(t.sys, name) }
+
+func (t *tree) cpuDir() string  { return t.path("devices/system/cpu") }
+func (t *tree) nodeDir() string { return t.path("devices/system/node") }
+
+// read returns a file's text, and whether there is one. Files that cannot be
+// reached, as behind links that lead nowhere or out of the root, are missing.
+func (t *tree) read(name string, most int64) (string, bool, error) {
+	f, err := t.fsys.Open(name)
+	if err != nil {
+		if unreachable(err) {
+			return "", false, nil
+		}
+		return "", false, fmt.Errorf("%s: %w", name, bare(err))
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil && unreachable(err):
+		return "", false, nil
+	case err != nil:
+		return "", false, fmt.Errorf("%s: %w", name, bare(err))
+	case int64(len(data)) > most:
+		return "", false, fmt.Errorf("%s has more than %d bytes; this is no file of a kernel", name, most)
+	}
+	return string(data), true, nil
+}
+
+// unreachable tells a file that is not there from one that cannot be read.
+func unreachable(err error) bool {
+	for _, missing := range []error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR, syscall.ELOOP, syscall.ENODEV, syscall.ENXIO, syscall.EINVAL} {
+		if errors.Is(err, missing) {
+			return true
+		}
+	}
+	// os.Root has no exported error for a link that leads out of it.
+	return strings.Contains(err.Error(), "path escapes from parent")
+}
+
+// bare drops the path from an error that is given one anyway.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// text returns a sysfs file without surrounding white space. An empty file
+// counts as missing: copies of a sysfs often hold them.
+func (t *tree) text(name string) (string, bool, error) {
+	s, ok, err := t.read(name, maxSysfsFile)
+	if err != nil || !ok {
+		return "", false, err
+	}
+	if i := strings.IndexFunc(s, func(r rune) bool { return r == 0 || r == '\uFFFD' }); i >= 0 {
+		return "", false, fmt.Errorf("%s holds binary data; want text", name)
+	}
+	s = strings.TrimSpace(s)
+	return s, s != "", nil
+}
+
+// number reads a file with one number; missing tells that there is no file,
+// for which the number is None.
+func (t *tree) number(name string) (n int, missing bool, err error) {
+	s, ok, err := t.text(name)
+	if err != nil || !ok {
+		return None, true, err
+	}
+	n, err = strconv.Atoi(s)
+	if err != nil {
+		return None, false, fmt.Errorf("%s: %q is no number", name, clip(s))
+	}
+	return max(n, None), false, nil
+}
+
+// list reads a file in list notation.
+func (t *tree) list(name string) (cpuset.CPUSet, bool, error) {
+	s, ok, err := t.text(name)
+	if err != nil || !ok {
+		return cpuset.New(), false, err
+	}
+	set, err := ParseCPUList(s)
+	if err != nil {
+		return cpuset.New(), false, fmt.Errorf("%s: %w", name, err)
+	}
+	return set, true, nil
+}
+
+// mask reads a file in mask notation.
+func (t *tree) mask(name string) (cpuset.CPUSet, bool, error) {
+	s, ok, err := t.text(name)
+	if err != nil || !ok {
+		return cpuset.New(), false, err
+	}
+	set, err := ParseCPUMask(s)
+	if err != nil {
+		return cpuset.New(), false, fmt.Errorf("%s: %w", name, err)
+	}
+	return set, true, nil
+}
+
+// cpus reads the first set there is of the named files in a directory. For
+// each name the list comes before the mask.
+func (t *tree) cpus(dir string, names ...[2]string) (cpuset.CPUSet, bool, error) {
+	for _, name := range names {
+		if set, ok, err := t.list(path.Join(dir, name[0])); ok || err != nil {
+			return set, ok, err
+		}
+		if set, ok, err := t.mask(path.Join(dir, name[1])); ok || err != nil {
+			return set, ok, err
+		}
+	}
+	return cpuset.New(), false, nil
+}
+
+// numbered returns the numbers of the entries named prefix0, prefix1 … in a
+// directory, in ascending order.
+func (t *tree) numbered(dir, prefix string) ([]int, error) {
+	names, err := t.names(dir)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int
+	for _, name := range names {
+		digits, ok := strings.CutPrefix(name, prefix)
+		if !ok || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			continue
+		}
+		id, err := strconv.Atoi(digits)
+		if err != nil || id > maxID || strconv.Itoa(id) != digits {
+			return nil, fmt.Errorf("%s/%s: no kernel has such a number; the largest is %d", dir, name, maxID)
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// names lists a directory; a missing one is empty.
+func (t *tree) names(dir string) ([]string, error) {
+	entries, err := fs.ReadDir(t.fsys, dir)
+	if err != nil {
+		if unreachable(err) || strings.Contains(err.Error(), "not a directory") {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%s: %w", dir, bare(err))
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}

@@ -1,0 +1,353 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"reflect"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/sim/invariant"
+)
+
+// head is a scenario file without its steps.
+type head struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name    string            `json:"name"`
+		Labels  map[string]string `json:"labels"`
+		Sources []string          `json:"sources"`
+	} `json:"metadata"`
+	Profile     string          `json:"profile"`
+	Kubelet     json.RawMessage `json:"kubelet"`
+	KubeletFile string          `json:"kubeletFile"`
+	Reconcile   ReconcileMode   `json:"reconcile"`
+	HoldInit    bool            `json:"holdInit"`
+	Devices     []Device        `json:"devices"`
+	Violates    []Violates      `json:"violates"`
+	Steps       rawNode         `json:"steps"`
+}
+
+// rawNode keeps a part of the file for later.
+type rawNode struct{ *node }
+
+// loading is one file being read.
+type loading struct {
+	Loader
+	*decoder
+	beside *folder
+	scope  scope
+	cel    *celEnv
+	// config is the kubelet's configuration as the patches so far make it;
+	// configBroken says that it is known to be wrong.
+	config       json.RawMessage
+	configBroken bool
+	judged       map[string]bool
+	// manifests are the files read, by name: many steps may name the same.
+	manifests map[string][]*node
+}
+
+func (l Loader) parse(data []byte, filename string, beside *folder) (*Scenario, error) {
+	p := &problems{file: filename}
+	ld := &loading{
+		Loader:  l,
+		decoder: &decoder{file: filename, problems: p, own: true},
+		beside:  beside,
+		judged:  map[string]bool{},
+	}
+	ld.tables = map[reflect.Type]map[string][]int{}
+	var s *Scenario
+	if root := ld.only(parseTree(data, filename, p)); root != nil {
+		s = ld.scenario(root)
+		s.File = filename
+		s.Story = story(data)
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// only returns the one document a scenario file holds.
+func (l *loading) only(docs []*node) *node {
+	var root *node
+	for _, doc := range docs {
+		switch {
+		case doc == nil:
+		case root != nil:
+			l.errorf(doc.line, "a second document begins here; one file holds one scenario")
+			return nil
+		default:
+			root = doc
+		}
+	}
+	if root == nil && len(l.problems.list) == 0 {
+		l.errorf(0, "the file is empty; want a scenario")
+	}
+	return root
+}
+
+// story is the comment at the head of a file.
+func story(data []byte) string {
+	var lines []string
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+		line = strings.TrimRight(line, " \t\r\n")
+		if !strings.HasPrefix(line, "#") {
+			break
+		}
+		lines = append(lines, strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
+	}
+	return strings.Trim(strings.Join(lines, "\n"), "\n")
+}
+
+func (l *loading) scenario(root *node) *Scenario {
+	s := &Scenario{}
+	if root.kind != mapping {
+		l.wrong(root, nil, "a scenario")
+		return s
+	}
+	var h head
+	l.into(root, &h, "")
+	l.must(root, h.APIVersion, APIVersion, "apiVersion")
+	l.must(root, h.Kind, Kind, "kind")
+	if h.Metadata.Name == "" {
+		l.errorf(root.lineOf("metadata"), "metadata.name is missing; want the scenario's name")
+	}
+	s.Name, s.Labels, s.Sources = h.Metadata.Name, h.Metadata.Labels, h.Metadata.Sources
+	s.Profile, s.HoldInit = h.Profile, h.HoldInit
+	l.profile(root, "profile", h.Profile)
+	s.Reconcile = h.Reconcile
+	if s.Reconcile == "" {
+		s.Reconcile = ReconcileAuto
+	}
+	l.oneOf(root, "reconcile", string(s.Reconcile), string(ReconcileAuto), string(ReconcileManual))
+	s.Devices = l.devices(root, h.Devices)
+	s.Kubelet, s.KubeletLine = l.kubelet(root, h)
+	if h.Steps.node == nil {
+		l.errorf(root.lineOf("steps"), "steps are missing; want a list of events and expectations")
+	} else {
+		s.Steps = l.steps(h.Steps.node, h.HoldInit)
+	}
+	s.Violates = h.Violates
+	l.violates(root.get("violates"), s.Violates)
+	return s
+}
+
+// must checks a field that has one valid value.
+func (l *loading) must(n *node, got, want, field string) {
+	switch got {
+	case want:
+	case "":
+		l.errorf(n.lineOf(field), "%s is missing; want %q", field, want)
+	default:
+		l.errorf(n.lineOf(field), "%s %s is not known; want %q", field, quote(got), want)
+	}
+}
+
+// oneOf checks a field below n that has a few valid values.
+func (l *loading) oneOf(n *node, field, got string, valid ...string) {
+	for _, v := range valid {
+		if got == v {
+			return
+		}
+	}
+	l.errorf(n.lineOf(field), "%s", unknown(field, got, valid))
+}
+
+// profile asks whether the machine exists.
+func (l *loading) profile(n *node, field, name string) {
+	switch {
+	case n.get(field) != nil && name == "" && n.get(field).kind != scalar:
+		// Said already: the decoder wanted a text.
+	case name == "":
+		l.errorf(n.lineOf(field), "%s is missing; want the name of a machine, a profile file or a shape", field)
+	case l.Profile != nil:
+		if err := l.Profile(name); err != nil {
+			l.errorf(n.lineOf(field), "%s: %s", field, oneLine(err.Error()))
+		}
+	}
+}
+
+func (l *loading) devices(root *node, devices []Device) []Device {
+	list := root.get("devices")
+	seen := map[[2]string]bool{}
+	for i := range devices {
+		d := &devices[i]
+		n := list
+		if list.kind == sequence {
+			n = list.items[i]
+		}
+		if n.get("numaNode") == nil {
+			d.NUMANode = hwprofiles.None
+		} else if d.NUMANode < hwprofiles.None {
+			l.errorf(n.lineOf("numaNode"), "devices[%d].numaNode: %d is no NUMA node", i, d.NUMANode)
+		}
+		switch key := [2]string{d.Resource, d.ID}; {
+		case n.kind != mapping:
+		case !strings.Contains(d.Resource, "/"):
+			l.errorf(n.lineOf("resource"), "devices[%d].resource: %s is no extended resource; want one like vendor.com/nic", i, quote(d.Resource))
+		case d.ID == "":
+			l.errorf(n.line, "devices[%d].id is missing", i)
+		case seen[key]:
+			l.errorf(n.lineOf("id"), "devices[%d]: %s has a device %s already", i, d.Resource, quote(d.ID))
+		default:
+			seen[key] = true
+		}
+	}
+	return devices
+}
+
+// kubelet reads the configuration, from the file itself or from another.
+func (l *loading) kubelet(root *node, h head) (config json.RawMessage, line int) {
+	section := root.get("kubelet")
+	line = root.lineOf("kubelet")
+	file := l.file
+	if h.KubeletFile != "" {
+		if section != nil {
+			l.errorf(section.line, "kubelet and kubeletFile are both given; want one")
+			return nil, line
+		}
+		line = root.lineOf("kubeletFile")
+		docs, shown := l.readYAML(h.KubeletFile, line, "kubeletFile")
+		for _, doc := range docs {
+			if doc != nil {
+				section = doc
+			}
+		}
+		if section == nil {
+			l.configBroken = true
+			return nil, line
+		}
+		file = shown
+	}
+	if section == nil || section.isNull() {
+		return nil, line
+	}
+	config = l.decoder.json(section, &place{name: "kubelet"})
+	if section.kind != mapping {
+		l.problems.add(file, section.line, "kubelet: want a KubeletConfiguration, got %s", section.says())
+		config = nil
+	}
+	l.config = config
+	l.judge(section, file, config)
+	return config, line
+}
+
+// judge asks upstream about a configuration. Each one is asked about once.
+func (l *loading) judge(section *node, file string, config json.RawMessage) {
+	if l.Loader.Kubelet == nil || l.configBroken || config == nil || l.judged[string(config)] {
+		return
+	}
+	l.judged[string(config)] = true
+	if err := l.Loader.Kubelet(config); err != nil {
+		l.configBroken = true
+		for _, err := range flatten(err) {
+			text := oneLine(err.Error())
+			l.problems.add(file, section.lineNamed(text), "kubelet: %s", text)
+		}
+	}
+}
+
+// patch follows the configuration through a start of the kubelet.
+func (l *loading) patch(n *node, patch json.RawMessage) {
+	section := n.get("config")
+	if section == nil || section.isNull() {
+		return
+	}
+	if section.kind != mapping {
+		l.errorf(section.line, "config: want fields of a KubeletConfiguration, got %s", section.says())
+		return
+	}
+	merged, err := MergeConfig(l.config, patch)
+	if err != nil {
+		l.errorf(section.line, "config: %s", oneLine(err.Error()))
+		return
+	}
+	l.config = merged
+	l.judge(section, l.file, merged)
+}
+
+// readYAML reads another file that the scenario names. It gives the file's
+// documents and its name for messages.
+func (l *loading) readYAML(name string, line int, what string) (docs []*node, shown string) {
+	clean := path.Clean(name)
+	switch {
+	case l.beside == nil:
+		l.errorf(line, "%s: %s cannot be read: the scenario itself is not in a directory", what, quote(name))
+		return nil, ""
+	case path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../"):
+		l.errorf(line, "%s: %s is outside of the scenario's directory", what, quote(name))
+		return nil, ""
+	}
+	shown = path.Join(l.beside.shown, clean)
+	if docs, ok := l.manifests[clean]; ok {
+		return docs, shown
+	}
+	data, err := l.beside.read(clean)
+	if err != nil {
+		l.errorf(line, "%s: %s: %s", what, quote(name), cause(err))
+		return nil, ""
+	}
+	before := len(l.problems.list)
+	docs = parseTree(data, shown, l.problems)
+	if len(docs) == 0 && len(l.problems.list) == before {
+		l.errorf(line, "%s: %s is empty", what, quote(name))
+	}
+	if l.manifests == nil {
+		l.manifests = map[string][]*node{}
+	}
+	l.manifests[clean] = docs
+	return docs, shown
+}
+
+// violates checks the declared violations, once the steps are known.
+func (l *loading) violates(list *node, declared []Violates) {
+	for i := range declared {
+		v := &declared[i]
+		n := list
+		if list.kind == sequence {
+			n = list.items[i]
+		}
+		if n.kind != mapping {
+			continue // said already
+		}
+		at := fmt.Sprintf("violates[%d]", i)
+		if v.Invariant == "" {
+			l.errorf(n.line, "%s.invariant is missing", at)
+		} else {
+			l.invariant(n.lineOf("invariant"), at+".invariant", v.Invariant)
+		}
+		for _, name := range v.Steps {
+			l.scope.checkStep(l, n.lineOf("steps"), at, name)
+		}
+		l.versionBound(n, at, "since", v.Since)
+		l.versionBound(n, at, "until", v.Until)
+		if v.empty() {
+			l.errorf(n.lineOf("until"), "%s: until %s is not after since %s", at, v.Until, v.Since)
+		}
+	}
+}
+
+func (l *loading) versionBound(n *node, at, field, text string) {
+	if text == "" {
+		return
+	}
+	if _, err := version.ParseGeneric(text); err != nil {
+		l.errorf(n.lineOf(field), "%s.%s: %s is no kubelet version; want one like 1.37 or v1.37.2", at, field, quote(text))
+	}
+}
+
+// invariant checks an invariant's name.
+func (l *loading) invariant(line int, at, name string) {
+	names := invariant.Names()
+	for _, n := range names {
+		if n == name {
+			return
+		}
+	}
+	l.errorf(line, "%s: %s", at, unknown("invariant", name, names))
+}

@@ -1,0 +1,138 @@
+package kubelet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/component-base/featuregate"
+	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
+	kubeletscheme "k8s.io/kubernetes/pkg/kubelet/apis/config/scheme"
+	"k8s.io/kubernetes/pkg/kubelet/apis/config/validation"
+	"sigs.k8s.io/yaml"
+
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Config is a defaulted and validated KubeletConfiguration.
+type Config struct {
+	kc kubeletconfig.KubeletConfiguration
+}
+
+// ConfigDecoder decodes configurations; making one builds upstream's scheme,
+// so keep it.
+type ConfigDecoder struct {
+	codecs *serializer.CodecFactory
+}
+
+// NewConfigDecoder registers the kubelet's configuration API.
+func NewConfigDecoder() (*ConfigDecoder, error) {
+	_, codecs, err := kubeletscheme.NewSchemeAndCodecs(serializer.EnableStrict)
+	if err != nil {
+		return nil, fmt.Errorf("kubelet configuration scheme: %w", err)
+	}
+	return &ConfigDecoder{codecs: codecs}, nil
+}
+
+const configAPIVersion = "kubelet.config.k8s.io/v1beta1"
+
+// Decode reads a KubeletConfiguration (YAML or JSON; apiVersion and kind may be
+// left out), defaults it and validates it as the kubelet does at its start.
+// Unknown fields are an error: the kubelet would only warn of them, and a
+// misspelt policy is what people look for.
+func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
+	doc := map[string]any{}
+	if len(bytes.TrimSpace(data)) > 0 {
+		if err := yaml.Unmarshal(data, &doc); err != nil {
+			return nil, fmt.Errorf("KubeletConfiguration: %w", err)
+		}
+		if doc == nil {
+			doc = map[string]any{}
+		}
+	}
+	for key, want := range map[string]string{"apiVersion": configAPIVersion, "kind": "KubeletConfiguration"} {
+		if have, ok := doc[key]; !ok {
+			doc[key] = want
+		} else if have != want {
+			return nil, fmt.Errorf("KubeletConfiguration: %s is %v, want %s", key, have, want)
+		}
+	}
+	full, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
+	}
+	obj, _, err := d.codecs.UniversalDecoder().Decode(full, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
+	}
+	kc, ok := obj.(*kubeletconfig.KubeletConfiguration)
+	if !ok {
+		return nil, fmt.Errorf("KubeletConfiguration: decoded to %T", obj)
+	}
+	gates := utilfeature.DefaultFeatureGate.DeepCopy()
+	if err := resetGates(gates); err != nil {
+		return nil, err
+	}
+	if err := gates.SetFromMap(kc.FeatureGates); err != nil {
+		return nil, fmt.Errorf("failed to set feature gates from initial flags-based config: %w", err)
+	}
+	if err := validation.ValidateKubeletConfiguration(kc, gates); err != nil {
+		return nil, fmt.Errorf("failed to validate kubelet configuration, error: %w", err)
+	}
+	return &Config{kc: *kc}, nil
+}
+
+// Verbosity is the log level the kubelet runs with.
+func (c *Config) Verbosity() int { return int(c.kc.Logging.Verbosity) }
+
+// ReconcilePeriodSeconds is the CPU manager's reconcile period.
+func (c *Config) ReconcilePeriodSeconds() float64 {
+	return c.kc.CPUManagerReconcilePeriod.Seconds()
+}
+
+// MaxPods is the number of pods the node takes.
+func (c *Config) MaxPods() int { return int(c.kc.MaxPods) }
+
+// Observed is the part of the configuration that observations carry. Reserved
+// is known only to a running kubelet.
+func (c *Config) Observed() observe.Config {
+	return observe.Config{
+		CPUManagerPolicy:        c.kc.CPUManagerPolicy,
+		CPUManagerPolicyOptions: c.kc.CPUManagerPolicyOptions,
+		TopologyManagerPolicy:   c.kc.TopologyManagerPolicy,
+		TopologyManagerScope:    c.kc.TopologyManagerScope,
+		MemoryManagerPolicy:     c.kc.MemoryManagerPolicy,
+	}
+}
+
+// setGates makes the process's feature gates those of a kubelet that was
+// started with this configuration.
+func (c *Config) setGates() error {
+	gates := utilfeature.DefaultMutableFeatureGate
+	if err := resetGates(gates.(featuregate.MutableVersionedFeatureGate)); err != nil {
+		return err
+	}
+	if err := gates.SetFromMap(c.kc.FeatureGates); err != nil {
+		return fmt.Errorf("failed to set feature gates from initial flags-based config: %w", err)
+	}
+	return nil
+}
+
+func resetGates(gates featuregate.MutableVersionedFeatureGate) error {
+	var set []string
+	for name := range gates.GetAll() {
+		if gates.ExplicitlySet(name) {
+			set = append(set, string(name))
+		}
+	}
+	slices.Sort(set)
+	for _, name := range set {
+		if err := gates.ResetFeatureValueToDefault(featuregate.Feature(name)); err != nil {
+			return fmt.Errorf("reset feature gate %s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+// Package sim is the simulated node: pods, container runtime and cgroups,
+// clock, faults and kubelet lifetimes around the real managers. It implements
+// scenarios.Target.
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	cadvisor "github.com/google/cadvisor/lib/model"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/kubelet"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Options are what a node needs besides the scenario.
+type Options struct {
+	// Decoder decodes kubelet configurations.
+	Decoder *kubelet.ConfigDecoder
+	// TempDir is where the node makes its state directory; empty means
+	// StateBase().
+	TempDir string
+	// OwnProcess says that the process belongs to this node alone, so that its
+	// resource limits may be changed.
+	OwnProcess bool
+}
+
+// Node is a simulated node.
+type Node struct {
+	opts     Options
+	scenario *scenarios.Scenario
+	stateDir string
+
+	profile *hwprofiles.Profile
+	machine *cadvisor.MachineInfo // of profile; nil until asked for
+	nodeOf  map[int]int           // CPU to NUMA node
+
+	configJSON []byte // merged configuration of the next start
+	config     *kubelet.Config
+	life       *kubelet.Lifetime // nil unless running
+	lastError  string            // of the last start
+	failed     bool
+
+	pods      []*pod
+	byName    map[string]*pod
+	runtime   *runtime
+	devices   map[kubelet.ContainerKey][]kubelet.DeviceID
+	allDevs   []kubelet.Device
+	faults    faults
+	clock     time.Duration // since the last reconcile tick
+	reconcile bool          // a tick has run since the last change
+	// apiSeen says that the API server's pods have reached the kubelet.
+	apiSeen bool
+
+	admissions []observe.Admission
+	log        []observe.LogLine
+	numaCache  map[observe.CPUs][]int
+	file       stateFileCache
+	restart    restartRecord
+}
+
+var _ scenarios.Target = &Node{}
+
+// New makes a node; nothing runs on it yet.
+func New(s *scenarios.Scenario, p *hwprofiles.Profile, o Options) (*Node, error) {
+	base := o.TempDir
+	if base == "" {
+		base = StateBase()
+	}
+	dir, err := os.MkdirTemp(base, "pinlab-")
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	n := &Node{
+		opts: o, scenario: s, stateDir: dir, configJSON: s.Kubelet,
+		byName: map[string]*pod{}, runtime: newRuntime(),
+		devices: map[kubelet.ContainerKey][]kubelet.DeviceID{},
+	}
+	for _, d := range s.Devices {
+		n.allDevs = append(n.allDevs, kubelet.Device{Resource: d.Resource, ID: d.ID, NUMANode: d.NUMANode})
+	}
+	if len(n.configJSON) == 0 {
+		n.configJSON = []byte("{}")
+	}
+	n.setProfile(p)
+	if _, err := o.Decoder.Decode(n.configJSON); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s:%d: %w", scenarios.ErrMisuse, s.File, s.KubeletLine, err), n.Close())
+	}
+	return n, nil
+}
+
+// Setup returns the scenarios.Setup of this target.
+func Setup(o Options) scenarios.Setup {
+	return func(_ context.Context, s *scenarios.Scenario, p *hwprofiles.Profile) (scenarios.Target, error) {
+		return New(s, p, o)
+	}
+}
+
+// shm is where Linux keeps files in memory: upstream syncs every write of a
+// state file, which costs a hundred times more on a disk.
+const shm = "/dev/shm"
+
+// StateBase is the directory below which nodes keep their state files: TMPDIR
+// when it is set, else memory when there is such a place.
+func StateBase() string {
+	if os.Getenv("TMPDIR") == "" {
+		if probe, err := os.MkdirTemp(shm, "pinlab-"); err == nil {
+			if os.Remove(probe) == nil {
+				return shm
+			}
+		}
+	}
+	return os.TempDir()
+}
+
+// Name implements scenarios.Target.
+func (n *Node) Name() string { return "sim" }
+
+// KubeletVersion implements scenarios.Target.
+func (n *Node) KubeletVersion() string { return kubelet.Version }
+
+// Profile implements scenarios.Target.
+func (n *Node) Profile() *hwprofiles.Profile { return n.profile }
+
+// Close ends the kubelet and removes the state directory.
+func (n *Node) Close() error {
+	if n.life != nil {
+		n.life.Stop()
+		n.life = nil
+	}
+	return os.RemoveAll(n.stateDir)
+}
+
+// Log implements scenarios.Target.
+func (n *Node) Log() []observe.LogLine {
+	n.drainLog()
+	lines := n.log
+	n.log = nil
+	for i := range lines {
+		lines[i].Text = n.mask(lines[i].Text)
+	}
+	return canonicalLog(lines)
+}
+
+func (n *Node) drainLog() {
+	if n.life != nil {
+		n.log = append(n.log, n.life.Log()...)
+	}
+}
+
+func (n *Node) setProfile(p *hwprofiles.Profile) {
+	n.profile, n.machine = p, nil
+	n.nodeOf = make(map[int]int, len(p.CPUs))
+	for _, c := range p.CPUs {
+		n.nodeOf[c.ID] = c.NUMANode
+	}
+	n.numaCache = map[observe.CPUs][]int{}
+	n.runtime.online = observe.FromSet(p.OnlineCPUs())
+	n.restart.touch()
+}
+
+func (n *Node) running() bool { return n.life != nil }
+
+// patchConfig merges a patch into the configuration of the next start.
+func (n *Node) patchConfig(patch json.RawMessage) error {
+	if len(patch) == 0 {
+		return nil
+	}
+	merged, err := jsonpatch.MergePatch(n.configJSON, patch)
+	if err != nil {
+		return fmt.Errorf("%w: config patch: %w", scenarios.ErrMisuse, err)
+	}
+	if !jsonpatch.Equal(n.configJSON, merged) {
+		n.restart.touch()
+	}
+	n.configJSON = merged
+	return nil
+}
+
+func (n *Node) path(f scenarios.StateFile) string { return filepath.Join(n.stateDir, string(f)) }
+
+// restartRecord remembers whether anything that a restart depends on has been
+// touched since the last successful start.
+type restartRecord struct {
+	succeeded bool // some start succeeded
+	touched   bool
+	unchanged bool // the last start followed a success with nothing touched
+}
+
+func (r *restartRecord) touch() { r.touched = true }
+
+func (r *restartRecord) starting() { r.unchanged = r.succeeded && !r.touched }
+
+func (r *restartRecord) started(ok bool) {
+	if ok {
+		r.succeeded, r.touched = true, false
+	}
+}
