@@ -158,7 +158,7 @@ func (d *detector) readCPUs() error {
 			return err
 		}
 		if ok {
-			sets[name] = set
+			sets[name] = set.CPUSet
 		}
 	}
 	present, hasPresent := sets["present"]

@@ -28,7 +28,7 @@ func (d *detector) readNodes() error {
 			return err
 		}
 		if ok {
-			lists[id] = set
+			lists[id] = set.CPUSet
 		}
 		n := NUMANode{ID: id}
 		if n.MemoryBytes, err = d.nodeMemory(dir); err != nil {

@@ -29,7 +29,7 @@ func (d *detector) readTopology() error {
 			return err
 		}
 		if ok {
-			cores.add(c.ID, "cpus "+set.Union(cpuset.New(c.ID)).String())
+			cores.add(c.ID, "cpus "+set.textWith(c.ID))
 		} else if c.Core != None {
 			cores.add(c.ID, fmt.Sprintf("ids %d %d %d %d", c.Drawer, c.Book, c.Socket, c.Core))
 		}
@@ -38,7 +38,7 @@ func (d *detector) readTopology() error {
 			return err
 		}
 		if ok {
-			packages.add(c.ID, "cpus "+set.Union(cpuset.New(c.ID)).String())
+			packages.add(c.ID, "cpus "+set.textWith(c.ID))
 		} else if c.Socket != None {
 			packages.add(c.ID, fmt.Sprintf("ids %d %d %d", c.Drawer, c.Book, c.Socket))
 		}
@@ -148,7 +148,7 @@ func (g *grouper) number(id int) int {
 type foundCache struct {
 	cpu, id, level int
 	size           uint64
-	shared         cpuset.CPUSet
+	shared         namedSet
 	hasShared      bool
 }
 
@@ -169,7 +169,7 @@ func (d *detector) readCaches() error {
 		if f == nil {
 			continue
 		}
-		key := fmt.Sprintf("level %d cpus %s", f.level, f.shared.Union(cpuset.New(c.ID)))
+		key := fmt.Sprintf("level %d cpus %s", f.level, f.shared.textWith(c.ID))
 		if !f.hasShared {
 			key = fmt.Sprintf("level %d id %d", f.level, f.id)
 			if f.id == None {

@@ -42,6 +42,15 @@ type differ struct {
 	out   []string
 }
 
+// fold adds the lines of one kind: all, or of many the first two.
+func (d *differ) fold(lines []string) {
+	const most = 4
+	if len(lines) > most {
+		lines = append(lines[:2:2], fmt.Sprintf("… and %d more like these", len(lines)-2))
+	}
+	d.out = append(d.out, lines...)
+}
+
 func (d *differ) say(format string, args ...any) {
 	d.out = append(d.out, fmt.Sprintf(format, args...))
 }
@@ -119,13 +128,14 @@ func (d *differ) cpus() {
 	}
 	online := d.p.OnlineCPUs().Size()
 	if explained := len(noTopology) + len(noNode) + len(unseen) + len(ghosts) + len(d.twice); d.mi.NumCores != online && explained == 0 {
-		d.say("the kubelet counts %d CPUs; %d are online", d.mi.NumCores, online)
+		d.say("the kubelet counts %d CPUs in all; %d are online", d.mi.NumCores, online)
 	}
 }
 
 // cores compares which CPUs share a core.
 func (d *differ) cores() {
 	done := map[string]bool{}
+	var merged []string
 	split := 0
 	example := ""
 	for i := range d.p.CPUs {
@@ -165,8 +175,9 @@ func (d *differ) cores() {
 		if len(sockets) > 1 {
 			where = fmt.Sprintf(" on %d sockets", len(sockets))
 		}
-		d.say("the kubelet takes %s for one core (core id %d of socket %d); the kernel has %d cores there%s", these(s.threads), s.core, s.socket, len(cores), where)
+		merged = append(merged, fmt.Sprintf("the kubelet takes %s for one core (core id %d of socket %d); the kernel has %d cores there%s", these(s.threads), s.core, s.socket, len(cores), where))
 	}
+	d.fold(merged)
 	if split > 0 {
 		d.say("the kubelet takes the threads of %d CPUs' cores for cores of their own, such as CPUs %s", split, example)
 	}
@@ -213,7 +224,7 @@ func plural(n int, what string) string {
 // nodes compares NUMA nodes, their CPUs, memory and distances.
 func (d *differ) nodes() {
 	if len(d.p.NUMANodes) == 0 {
-		d.say("the kernel has no NUMA nodes; the kubelet makes one of each socket, without memory: %d", len(d.mi.Topology))
+		d.say("the kernel has no NUMA nodes; the kubelet makes a node of each socket id (%d), without memory", len(d.mi.Topology))
 		return
 	}
 	theirs := map[int]*model.Node{}
@@ -269,6 +280,7 @@ func (d *differ) caches() {
 			isCache[s.uncore] = isCache[s.uncore] || s.isUncore
 		}
 	}
+	var lines []string
 	for _, uncore := range slices.Sorted(maps.Keys(groups)) {
 		set := cpuset.New(groups[uncore]...)
 		var ids, without []int
@@ -284,17 +296,18 @@ func (d *differ) caches() {
 				without = append(without, id)
 			}
 		}
-		what := fmt.Sprintf("one uncore cache (%d)", uncore)
+		what := fmt.Sprintf("to the kubelet %s share uncore cache %d", these(set), uncore)
 		if !isCache[uncore] {
-			what = fmt.Sprintf("one group, for want of an uncore cache (socket %d)", uncore)
+			what = fmt.Sprintf("to the kubelet %s have no uncore cache of their own and go by socket %d", these(set), uncore)
 		}
 		switch {
 		case len(ids) > 1:
-			d.say("%s are %s to the kubelet; the kernel has %d L3 caches there: %s", these(set), what, len(ids), formatSequence(ids))
+			lines = append(lines, fmt.Sprintf("%s; the kernel has %d L3 caches there: %s", what, len(ids), formatSequence(ids)))
 		case len(ids) == 1 && len(without) > 0:
-			d.say("%s are %s to the kubelet; %s have no L3 cache", these(set), what, these(cpuset.New(without...)))
+			lines = append(lines, fmt.Sprintf("%s; the kernel gives %s no L3 cache", what, these(cpuset.New(without...))))
 		case len(ids) == 1 && len(d.seen) == d.p.OnlineCPUs().Size() && !set.Equals(whole):
-			d.say("%s are %s to the kubelet; the kernel has them in L3 cache %d with %s", these(set), what, ids[0], these(whole.Difference(set)))
+			lines = append(lines, fmt.Sprintf("%s; the kernel has them in L3 cache %d with %s", what, ids[0], these(whole.Difference(set))))
 		}
 	}
+	d.fold(lines)
 }

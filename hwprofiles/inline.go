@@ -25,8 +25,8 @@ import (
 //	threads     threads per core (1)
 //	numbering   block (default), round-robin, adjacent, or the levels from
 //	            slowest to fastest, like socket/thread/node/core
-//	l3          who shares an L3: socket (default), node, machine, none, or a
-//	            number of cores
+//	l3          who shares an L3: socket (default), node, machine, none, a
+//	            number of cores, or a part of a core, 1/2
 //	l3-size     size of one L3, like 32MiB
 //	memory      memory per NUMA node, like 192GiB (4GiB for each of its CPUs)
 //	distance    local,remote or local,same-socket,remote (10,20)
@@ -123,7 +123,9 @@ func (s *shape) set(key, value string) (err error) {
 	}
 	switch key {
 	case "arch":
-		if s.arch = value; !isName(value) {
+		if s.arch = value; value == unknownArch {
+			s.arch = ""
+		} else if !isName(value) {
 			err = fmt.Errorf("arch=%q is no architecture; want one like x86_64 or aarch64", clip(value))
 		}
 	case "sockets":
@@ -149,8 +151,14 @@ func (s *shape) set(key, value string) (err error) {
 			s.l3 = l3Rule{per: value}
 			break
 		}
+		if parts, ok := strings.CutPrefix(value, "1/"); ok {
+			value = parts
+			if s.l3 = (l3Rule{parts: number(2, 64)}); err == nil {
+				break
+			}
+		}
 		if s.l3 = (l3Rule{cores: number(1, maxCPUs)}); err != nil {
-			err = fmt.Errorf("l3=%s: want socket, node, machine, none, or a number of cores", clip(value))
+			err = fmt.Errorf("l3=%s: want socket, node, machine, none, a number of cores, or 1/2 for half a core", clip(value))
 		}
 	case "l3-size":
 		s.l3Size, err = parseSize(value)
@@ -171,6 +179,9 @@ func (s *shape) set(key, value string) (err error) {
 	}
 	return err
 }
+
+// unknownArch stands for an architecture that a tree did not tell.
+const unknownArch = "unknown"
 
 // isName accepts letters, digits and a little punctuation.
 func isName(s string) bool {
@@ -200,7 +211,8 @@ func sizeUnits() []struct {
 	}
 }
 
-// parseSize reads a size like 192GiB, 388492316kB or 0.
+// parseSize reads a size like 192GiB, 388492316kB or 0, in whole KiB as the
+// kernel counts.
 func parseSize(text string) (uint64, error) {
 	wrong := fmt.Errorf("%q is no size; want a whole number with KiB, MiB, GiB or TiB, like 192GiB", clip(text))
 	digits, unit := text, uint64(1)
@@ -211,7 +223,7 @@ func parseSize(text string) (uint64, error) {
 		}
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil || n > math.MaxInt64/unit {
+	if err != nil || n > math.MaxInt64/unit || n*unit%1024 != 0 {
 		return 0, wrong
 	}
 	return n * unit, nil

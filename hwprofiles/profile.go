@@ -76,8 +76,9 @@ type CPU struct {
 	// Book and Drawer are the levels above the socket on s390x, None elsewhere.
 	Book   int `json:"book"`
 	Drawer int `json:"drawer"`
-	// Kind tells the core types of a hybrid machine apart: "P", "E", "LP-E",
-	// or a name of the profile's own. It is empty where all cores are alike.
+	// Kind tells the core types of a hybrid machine apart: "P", "E" and "LP-E"
+	// on x86, "capacity-718" and the like on Arm. It is empty where all cores
+	// are alike.
 	Kind string `json:"kind,omitempty"`
 	// NoTopology says that the CPU is online and yet has no core_id or no
 	// physical_package_id. The kubelet does not see such a CPU.

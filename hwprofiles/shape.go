@@ -43,6 +43,7 @@ type shape struct {
 type l3Rule struct {
 	per   string // "none", "machine", "socket", "node", or "" for cores
 	cores int
+	parts int // of one core, where its threads have several L3s
 }
 
 // level is one of the four loops that number the CPUs.
@@ -275,6 +276,9 @@ func (s *shape) build() (*Profile, error) {
 
 // l3Of names the L3 of a place: socket, node and group.
 func (s *shape) l3Of(sp spot) ([3]int, bool) {
+	if s.l3.parts > 0 {
+		return [3]int{sp.socket, sp.core, sp.thread * s.l3.parts / s.threads}, true
+	}
 	switch s.l3.per {
 	case "none":
 		return [3]int{}, false

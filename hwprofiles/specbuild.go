@@ -176,8 +176,8 @@ func (r *reader) setFields(s *spec, p *Profile) error {
 func (r *reader) setField(f fieldSpec, p *Profile) error {
 	put := func(line int, c *CPU, value string) error {
 		if f.name == "kind" {
-			if c.Kind = value; !isName(value) {
-				return r.errorf(line, "kind %q is no core type; want one like P or E", clip(value))
+			if c.Kind = value; !isKind(value) {
+				return r.errorf(line, "kind %q is no core type; want P, E, LP-E, or %s with a number", clip(value), capacityKind)
 			}
 			return nil
 		}
@@ -311,6 +311,9 @@ func (r *reader) setCaches(s *spec, p *Profile) error {
 	for id, cpus := range members {
 		p.UncoreCaches = append(p.UncoreCaches, UncoreCache{ID: id, Level: 3, SizeBytes: s.shape.l3Size, CPUs: cpuset.New(cpus...)})
 	}
+	if p.NoCacheIDs {
+		p.countCaches()
+	}
 	slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(a.ID, b.ID) })
 	for _, cs := range s.caches {
 		for _, id := range cs.ids {
@@ -329,6 +332,19 @@ func (r *reader) setCaches(s *spec, p *Profile) error {
 	return nil
 }
 
+// countCaches numbers the caches in the order of their lowest CPU, as is done
+// where the kernel gives no ids.
+func (p *Profile) countCaches() {
+	slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(lowest(a.CPUs), lowest(b.CPUs)) })
+	for i := range p.UncoreCaches {
+		p.UncoreCaches[i].ID = i
+		for _, id := range p.UncoreCaches[i].CPUs.UnsortedList() {
+			j, _ := p.index(id)
+			p.CPUs[j].UncoreCache = i
+		}
+	}
+}
+
 func (r *reader) setDistances(s *spec, p *Profile) error {
 	if s.distances == nil {
 		if _, given := s.lines["distances"]; given {
@@ -343,7 +359,9 @@ func (r *reader) setDistances(s *spec, p *Profile) error {
 		return r.errorf(s.lines["distances"], "distances has %d rows; want one for each of %d nodes", len(s.distances), len(p.NUMANodes))
 	}
 	for i, row := range s.distances {
-		if len(row) != len(p.NUMANodes) {
+		if len(row) == 0 {
+			row = nil // the kernel gives none
+		} else if len(row) != len(p.NUMANodes) {
 			return r.errorf(s.distanceLines[i], "the row of node %d has %d distances; want one for each of %d nodes", p.NUMANodes[i].ID, len(row), len(p.NUMANodes))
 		}
 		p.NUMANodes[i].Distances = row

@@ -177,7 +177,10 @@ func (r *reader) distanceRow(n *yaml.Node, s *spec) error {
 			words = append(words, item.Value)
 		}
 	}
-	var row []int
+	row := []int{}
+	if len(words) == 1 && words[0] == "unknown" {
+		words = nil
+	}
 	for _, word := range words {
 		value, times, repeat := strings.Cut(word, "x")
 		count := 1
@@ -185,14 +188,14 @@ func (r *reader) distanceRow(n *yaml.Node, s *spec) error {
 		if err == nil && repeat {
 			count, err = parseNumber(times)
 		}
-		if err != nil || d > 255 || count < 1 || count > maxNodes {
-			return r.errorf(n.Line, "distance %q: want a number up to 255, or 80x16 for 16 times 80", clip(word))
+		if err != nil || d > 1<<16 || count < 1 || count > maxNodes {
+			return r.errorf(n.Line, "distance %q: want a number, or 80x16 for 16 times 80", clip(word))
 		}
 		for range count {
 			row = append(row, d)
 		}
 	}
-	if len(row) == 0 || len(row) > maxNodes {
+	if len(row) > maxNodes || len(row) == 0 && n.Value != "unknown" {
 		return r.errorf(n.Line, "a distance row of %d values; want one value per node, like 10 21", len(row))
 	}
 	s.distances = append(s.distances, row)

@@ -36,17 +36,26 @@ const (
 type tree struct {
 	fsys fs.FS
 	sys  string // where sysfs is: "sys", or "." when fsys is a sysfs itself
+	// sets remembers the lists and masks read so far. Large machines repeat
+	// the same few in the files of every CPU.
+	sets map[string]namedSet
+}
+
+// namedSet is a set with its text, which is costly to make anew.
+type namedSet struct {
+	cpuset.CPUSet
+	text string
 }
 
 // openTree finds the sysfs in fsys.
 func openTree(fsys fs.FS) (*tree, error) {
 	for _, sys := range []string{"sys", "."} {
-		t := &tree{fsys: fsys, sys: sys}
+		t := &tree{fsys: fsys, sys: sys, sets: map[string]namedSet{}}
 		if info, err := fs.Stat(fsys, t.path("devices/system/cpu")); err == nil && info.IsDir() {
 			return t, nil
 		}
 	}
-	t := &tree{fsys: fsys, sys: "sys"}
+	t := &tree{fsys: fsys, sys: "sys", sets: map[string]namedSet{}}
 	if _, ok, err := t.read("proc/cpuinfo", maxCPUInfo); ok || err != nil {
 		return t, err
 	}
@@ -130,34 +139,39 @@ func (t *tree) number(name string) (n int, missing bool, err error) {
 }
 
 // list reads a file in list notation.
-func (t *tree) list(name string) (cpuset.CPUSet, bool, error) {
-	s, ok, err := t.text(name)
-	if err != nil || !ok {
-		return cpuset.New(), false, err
-	}
-	set, err := ParseCPUList(s)
-	if err != nil {
-		return cpuset.New(), false, fmt.Errorf("%s: %w", name, err)
-	}
-	return set, true, nil
-}
+func (t *tree) list(name string) (namedSet, bool, error) { return t.set(name, "list ", ParseCPUList) }
 
 // mask reads a file in mask notation.
-func (t *tree) mask(name string) (cpuset.CPUSet, bool, error) {
-	s, ok, err := t.text(name)
+func (t *tree) mask(name string) (namedSet, bool, error) { return t.set(name, "mask ", ParseCPUMask) }
+
+func (t *tree) set(name, notation string, parse func(string) (cpuset.CPUSet, error)) (namedSet, bool, error) {
+	text, ok, err := t.text(name)
 	if err != nil || !ok {
-		return cpuset.New(), false, err
+		return namedSet{}, false, err
 	}
-	set, err := ParseCPUMask(s)
+	if known, ok := t.sets[notation+text]; ok {
+		return known, true, nil
+	}
+	set, err := parse(text)
 	if err != nil {
-		return cpuset.New(), false, fmt.Errorf("%s: %w", name, err)
+		return namedSet{}, false, fmt.Errorf("%s: %w", name, err)
 	}
-	return set, true, nil
+	named := namedSet{set, set.String()}
+	t.sets[notation+text] = named
+	return named, true, nil
+}
+
+// textWith is the set's text, with one CPU added if need be.
+func (s namedSet) textWith(cpu int) string {
+	if s.Contains(cpu) {
+		return s.text
+	}
+	return s.Union(cpuset.New(cpu)).String()
 }
 
 // cpus reads the first set there is of the named files in a directory. For
 // each name the list comes before the mask.
-func (t *tree) cpus(dir string, names ...[2]string) (cpuset.CPUSet, bool, error) {
+func (t *tree) cpus(dir string, names ...[2]string) (namedSet, bool, error) {
 	for _, name := range names {
 		if set, ok, err := t.list(path.Join(dir, name[0])); ok || err != nil {
 			return set, ok, err
@@ -166,7 +180,7 @@ func (t *tree) cpus(dir string, names ...[2]string) (cpuset.CPUSet, bool, error)
 			return set, ok, err
 		}
 	}
-	return cpuset.New(), false, nil
+	return namedSet{}, false, nil
 }
 
 // numbered returns the numbers of the entries named prefix0, prefix1 … in a

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,9 +53,11 @@ func (l *loading) createPod(n *node) []Event {
 			File     string  `json:"file"`
 			HoldInit rawNode `json:"holdInit"`
 		}
-		l.into(n, &v, "createPod")
+		ok := l.read(n, &v, "createPod")
 		hold = l.holdInit(v.HoldInit.node)
-		sources = l.podFile(v.File, n.lineOf("file"))
+		if ok {
+			sources = l.podFile(v.File, n.lineOf("file"))
+		}
 	case n.get("kind") != nil || n.get("apiVersion") != nil:
 		sources = l.manifest(n, l.file, true)
 	default:
@@ -64,7 +67,7 @@ func (l *loading) createPod(n *node) []Event {
 	}
 	var events []Event
 	for _, source := range sources {
-		events = append(events, l.pods(source, hold, n.line)...)
+		events = append(events, l.pods(source, hold, n.line, l.problems.count() == before)...)
 	}
 	if len(events) == 0 && l.problems.count() > before {
 		l.scope.vague = true
@@ -123,22 +126,26 @@ func isSidecar(c *corev1.Container) bool {
 }
 
 // pods turns one source into the events that create its pods.
-func (l *loading) pods(source podSource, hold holdInit, line int) []Event {
+func (l *loading) pods(source podSource, hold holdInit, line int, ok bool) []Event {
 	before := l.problems.count()
 	base := source.pod.Name
 	if source.numbered {
 		source.pod.Name = base + "-" + strconv.Itoa(source.first)
 	}
-	l.sane(source)
+	// What could not be read is missing here; complaining about it would only
+	// repeat that.
+	if ok {
+		l.sane(source)
+	}
 	held := hold.of(l, source.pod)
-	if l.problems.count() == before && l.Loader.Pod != nil {
+	if ok && l.problems.count() == before && l.Loader.Pod != nil {
 		l.judgePod(source)
 	}
-	vague := l.problems.count() > before
+	vague := !ok || l.problems.count() > before
 	events := make([]Event, 0, source.count)
 	for i := range source.count {
 		pod := source.pod
-		if i > 0 {
+		if source.count > 1 {
 			pod = pod.DeepCopy()
 			pod.Name = base + "-" + strconv.Itoa(source.first+i)
 		}
@@ -165,7 +172,7 @@ func (l *loading) sane(source podSource) {
 		problem(n.line, "pod has no name")
 	default:
 		for _, trouble := range validation.IsDNS1123Subdomain(pod.Name) {
-			problem(n.line, "pod name %s: %s", quote(pod.Name), trouble)
+			problem(n.line, "pod name %s: %s", quote(pod.Name), brief(trouble))
 		}
 	}
 	if len(pod.Spec.Containers) == 0 {
@@ -180,11 +187,17 @@ func (l *loading) sane(source podSource) {
 			problem(n.line, "pod %s has two containers %s", quote(pod.Name), quote(name))
 		default:
 			for _, trouble := range validation.IsDNS1123Label(name) {
-				problem(n.line, "container name %s: %s", quote(name), trouble)
+				problem(n.line, "container name %s: %s", quote(name), brief(trouble))
 			}
 		}
 		seen[name] = true
 	}
+}
+
+// brief drops the example and the pattern from a complaint about a name.
+func brief(trouble string) string {
+	trouble, _, _ = strings.Cut(trouble, " (e.g.")
+	return trouble
 }
 
 // judgePod asks upstream to default and validate a pod.
@@ -210,9 +223,10 @@ func (l *loading) register(pod *corev1.Pod, line int, vague bool) {
 	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = nil, nil
 	key := pod.Namespace + "/" + pod.Name
 	ordinal := l.scope.ordinal(key)
-	if pod.UID == "" || ordinal > 1 {
+	if pod.UID == "" || l.scope.uids[pod.UID] {
 		pod.UID = podUID(key, ordinal)
 	}
+	l.scope.uid(pod.UID)
 	l.scope.add(l, line, pod.Name, &podScope{
 		line: line, namespace: pod.Namespace, containers: containerNames(pod), vague: vague,
 	})

@@ -155,6 +155,8 @@ func (d *decoder) special(n *node, v reflect.Value, at *place) bool {
 			return true
 		}
 		*p = CELExpr{Expr: n.value, Line: n.line}
+	case *rawNode:
+		p.node = n
 	case *json.RawMessage:
 		*p = d.json(n, at)
 	case json.Unmarshaler:
@@ -188,7 +190,16 @@ func (d *decoder) structure(n *node, v reflect.Value, at *place) {
 }
 
 func (d *decoder) unknownField(f member, at *place, valid []string) {
-	d.errorf(f.line, "unknown field %s%s%s", quote(f.key), at.in(), didYouMean(f.key, valid))
+	if d.problems.full() {
+		d.problems.more++
+		return
+	}
+	// In {cpus: 0,2-3} the comma ends the value.
+	if f.value.isNull() && f.value.value == "" && regexp.MustCompile(`^\d+(-\d+)?$`).MatchString(f.key) {
+		d.errorf(f.line, "unknown field %s%s; a CPU list with commas needs quotes between braces", quote(f.key), at.in())
+		return
+	}
+	d.errorf(f.line, "unknown field %s%s%s", quote(f.key), at.in(), didYouMean(f.key, slices.Sorted(slices.Values(valid))))
 }
 
 // table maps a struct's keys to its fields, those of inlined structs included.
@@ -270,6 +281,9 @@ func cpuListTrouble(err error) string {
 	if m := regexp.MustCompile(`^CPU list "(?:[^"\\]|\\.)*": `).FindString(text); m != "" {
 		text = text[len(m):]
 	}
+	if m := regexp.MustCompile(`^strconv\.\w+: parsing ("(?:[^"\\]|\\.)*"): `).FindStringSubmatch(text); m != nil {
+		return m[1] + " is not a number"
+	}
 	return text
 }
 
@@ -289,7 +303,8 @@ func (d *decoder) duration(n *node, into *time.Duration, at *place) {
 // quantityForm bounds what is handed to the quantity parser: an exponent of
 // nine digits would make it compute for ever.
 func quantityForm(text string) bool {
-	return len(text) <= 40 && !regexp.MustCompile(`[eE][+-]?\d{3,}`).MatchString(text)
+	exponent := strings.TrimLeft(text[strings.LastIndexAny(text, "eE")+1:], "+-")
+	return len(text) <= 40 && (len(exponent) < 3 || !strings.ContainsAny(text, "eE"))
 }
 
 func (d *decoder) quantity(n *node, into *resource.Quantity, at *place) {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/invariant"
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // head is a scenario file without its steps.
@@ -22,6 +24,7 @@ type head struct {
 		Labels  map[string]string `json:"labels"`
 		Sources []string          `json:"sources"`
 	} `json:"metadata"`
+	Requires    *requires       `json:"requires"`
 	Profile     string          `json:"profile"`
 	Kubelet     json.RawMessage `json:"kubelet"`
 	KubeletFile string          `json:"kubeletFile"`
@@ -30,6 +33,13 @@ type head struct {
 	Devices     []Device        `json:"devices"`
 	Violates    []Violates      `json:"violates"`
 	Steps       rawNode         `json:"steps"`
+}
+
+// requires is Requires with its keys.
+type requires struct {
+	CPUs      int `json:"cpus"`
+	NUMANodes int `json:"numaNodes"`
+	SMT       int `json:"smt"`
 }
 
 // rawNode keeps a part of the file for later.
@@ -118,13 +128,14 @@ func (l *loading) scenario(root *node) *Scenario {
 		l.errorf(root.lineOf("metadata"), "metadata.name is missing; want the scenario's name")
 	}
 	s.Name, s.Labels, s.Sources = h.Metadata.Name, h.Metadata.Labels, h.Metadata.Sources
+	s.Requires = l.requires(root, h.Requires)
 	s.Profile, s.HoldInit = h.Profile, h.HoldInit
 	l.profile(root, "profile", h.Profile)
 	s.Reconcile = h.Reconcile
 	if s.Reconcile == "" {
 		s.Reconcile = ReconcileAuto
 	}
-	l.oneOf(root, "reconcile", string(s.Reconcile), string(ReconcileAuto), string(ReconcileManual))
+	l.oneOf(root, "", "reconcile", string(s.Reconcile), string(ReconcileAuto), string(ReconcileManual))
 	s.Devices = l.devices(root, h.Devices)
 	s.Kubelet, s.KubeletLine = l.kubelet(root, h)
 	if h.Steps.node == nil {
@@ -135,6 +146,14 @@ func (l *loading) scenario(root *node) *Scenario {
 	s.Violates = h.Violates
 	l.violates(root.get("violates"), s.Violates)
 	return s
+}
+
+// read decodes a node and says whether nothing was wrong with it: checks of the
+// values read would only repeat what was said.
+func (l *loading) read(n *node, v any, at string) bool {
+	before := l.problems.count()
+	l.into(n, v, at)
+	return l.problems.count() == before
 }
 
 // must checks a field that has one valid value.
@@ -148,28 +167,47 @@ func (l *loading) must(n *node, got, want, field string) {
 	}
 }
 
-// oneOf checks a field below n that has a few valid values.
-func (l *loading) oneOf(n *node, field, got string, valid ...string) {
-	for _, v := range valid {
-		if got == v {
-			return
-		}
+// oneOf checks a field of n, which is at a place, that has a few valid values.
+func (l *loading) oneOf(n *node, at, field, got string, valid ...string) {
+	if at != "" {
+		at += "."
 	}
-	l.errorf(n.lineOf(field), "%s", unknown(field, got, valid))
+	switch {
+	case slices.Contains(valid, got):
+	case got == "":
+		l.errorf(n.lineOf(field), "%s%s is missing; want %s", at, field, orList(valid))
+	default:
+		l.errorf(n.lineOf(field), "%s%s: %s", at, field, unknown("value", got, valid))
+	}
 }
 
 // profile asks whether the machine exists.
-func (l *loading) profile(n *node, field, name string) {
-	switch {
-	case n.get(field) != nil && name == "" && n.get(field).kind != scalar:
+func (l *loading) profile(n *node, at, name string) {
+	line := n.lineOf("profile")
+	switch f := n.get("profile"); {
+	case f != nil && f.kind != scalar:
 		// Said already: the decoder wanted a text.
 	case name == "":
-		l.errorf(n.lineOf(field), "%s is missing; want the name of a machine, a profile file or a shape", field)
+		l.errorf(line, "%s is missing; want the name of a machine, a profile file or a shape", at)
 	case l.Profile != nil:
 		if err := l.Profile(name); err != nil {
-			l.errorf(n.lineOf(field), "%s: %s", field, oneLine(err.Error()))
+			l.errorf(line, "%s: %s", at, oneLine(err.Error()))
 		}
 	}
+}
+
+func (l *loading) requires(root *node, r *requires) *Requires {
+	if r == nil {
+		return nil
+	}
+	n := root.get("requires")
+	if n.kind == mapping && len(n.fields) == 0 {
+		l.errorf(n.line, "requires is empty; want cpus, numaNodes or smt")
+	}
+	l.between(n, "requires", "cpus", r.CPUs, 0, observe.MaxCPUID+1)
+	l.between(n, "requires", "numaNodes", r.NUMANodes, 0, observe.MaxCPUID+1)
+	l.between(n, "requires", "smt", r.SMT, 0, observe.MaxCPUID+1)
+	return &Requires{CPUs: r.CPUs, NUMANodes: r.NUMANodes, SMT: r.SMT}
 }
 
 func (l *loading) devices(root *node, devices []Device) []Device {

@@ -19,10 +19,14 @@ type Error struct {
 
 // Error writes the place as compilers do, so that editors find it.
 func (e *Error) Error() string {
+	return e.place() + ": " + e.Message
+}
+
+func (e *Error) place() string {
 	if e.Line == 0 {
-		return e.File + ": " + e.Message
+		return e.File
 	}
-	return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Message
+	return e.File + ":" + strconv.Itoa(e.Line)
 }
 
 // maxProblems bounds how many problems of one file are reported: a file that is
@@ -97,10 +101,12 @@ func unknown(what, name string, valid []string) string {
 // didYouMean names the nearest of the valid names, or all of them when they
 // are few and none is near.
 func didYouMean(name string, valid []string) string {
-	if near := nearest(name, valid); near != "" {
+	const few = 12
+	near, alone := nearest(name, valid)
+	if near != "" && (alone || len(valid) > few) {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	if n := len(valid); n > 0 && n <= 12 {
+	if n := len(valid); n > 0 && n <= few {
 		return "; want " + orList(valid)
 	}
 	return ""
@@ -116,14 +122,14 @@ func orList(words []string) string {
 }
 
 // nearest returns the valid name closest to what was written, or "" when none
-// is close.
-func nearest(name string, valid []string) string {
+// is close, and whether it is alone in being so close.
+func nearest(name string, valid []string) (best string, alone bool) {
 	const longest = 64 // nobody misspells more than that by a few letters
 	if name == "" || len(name) > longest {
-		return ""
+		return "", false
 	}
 	lower := strings.ToLower(name)
-	best, least := "", max(1, len(name)/3)+1
+	least := max(1, len(name)/3) + 1
 	for _, v := range slices.Sorted(slices.Values(valid)) {
 		if len(v) > longest {
 			continue
@@ -132,11 +138,14 @@ func nearest(name string, valid []string) string {
 		if len(name) >= 4 && strings.Contains(strings.ToLower(v), lower) {
 			d = min(d, 2) // left out a part
 		}
-		if d < least {
-			best, least = v, d
+		switch {
+		case d < least:
+			best, least, alone = v, d, true
+		case d == least:
+			alone = false
 		}
 	}
-	return best
+	return best, alone
 }
 
 // editDistance counts the letters to add, drop, change or swap with their

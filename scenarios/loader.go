@@ -71,7 +71,7 @@ func (l Loader) LoadFS(fsys fs.FS, name string) (*Scenario, error) {
 
 // Load reads scenario files and, for a directory, every scenario below it in
 // the order of the paths. In a directory other manifests may lie beside the
-// scenarios, see IsManifest; hidden files and directories are left out.
+// scenarios, told apart by their kind; hidden files and directories are left out.
 func (l Loader) Load(names ...string) ([]*Scenario, error) {
 	var all []*Scenario
 	var errs []error
@@ -131,7 +131,7 @@ func yamlFiles(fsys fs.FS) ([]string, error) {
 			if err != nil {
 				return err
 			}
-			if !IsManifest(data) {
+			if !isManifest(data) {
 				files = append(files, name)
 			}
 		}
@@ -141,11 +141,11 @@ func yamlFiles(fsys fs.FS) ([]string, error) {
 	return files, err
 }
 
-// IsManifest says that a YAML file found in a directory is no scenario but a
+// isManifest says that a YAML file found in a directory is no scenario but a
 // manifest: it names a kind of its own, with an apiVersion that is not ours. A
 // scenario whose head is misspelt is no manifest, so that it is not passed
 // over in silence.
-func IsManifest(data []byte) bool {
+func isManifest(data []byte) bool {
 	version := regexp.MustCompile(`(?m)^apiVersion:[ \t]*["']?([^"'\s#]+)`).FindSubmatch(data)
 	kind := regexp.MustCompile(`(?m)^kind:[ \t]*["']?([^"'\s#]+)`).FindSubmatch(data)
 	if version == nil || kind == nil {

@@ -51,7 +51,7 @@ func (l *loading) manifest(n *node, file string, must bool) []podSource {
 	case !ok && kind == "":
 		d.errorf(n.line, "manifest has no kind; want %s", orList(keys(kinds)))
 		return nil
-	case !ok && (must || nearest(kind, keys(kinds)) != "" && len(kind) > 4):
+	case !ok && (must || nearKind(kind)):
 		d.errorf(n.lineOf("kind"), "%s", unknown("kind", kind, keys(kinds)))
 		return nil
 	case !ok:
@@ -61,6 +61,13 @@ func (l *loading) manifest(n *node, file string, must bool) []podSource {
 		return nil
 	}
 	return l.workload(kind, n, d)
+}
+
+// nearKind says that an unknown kind looks like a misspelt workload: passing it
+// over in silence would lose its pods.
+func nearKind(kind string) bool {
+	near, _ := nearest(kind, keys(workloads()))
+	return near != "" && len(kind) > 4
 }
 
 // listed reads the items of a List, as kubectl get -o yaml writes them.

@@ -30,6 +30,9 @@ type Scenario struct {
 	Labels  map[string]string
 	Sources []string
 
+	// Requires is set for a scenario that holds on any machine of this size;
+	// Profile is then only where it is replayed by itself.
+	Requires *Requires
 	// Profile names the machine: an embedded profile, a file or a shape.
 	Profile string
 	// Kubelet is a KubeletConfiguration as JSON, apiVersion and kind left out

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // scope is what the steps read so far have made: the pods, their containers,
@@ -12,7 +14,9 @@ type scope struct {
 	pods     map[string]*podScope
 	// created counts the pods of one namespace and name, for their UIDs.
 	created map[string]int
-	steps   map[string]stepName
+	// uids are those given: a pasted one serves for one pod only.
+	uids  map[types.UID]bool
+	steps map[string]stepName
 	// vague says that a createPod could not be read at all: a pod that is not
 	// known may be that one, so do not complain about it.
 	vague bool
@@ -84,6 +88,13 @@ func (s *scope) ordinal(key string) int {
 	return s.created[key]
 }
 
+func (s *scope) uid(uid types.UID) {
+	if s.uids == nil {
+		s.uids = map[types.UID]bool{}
+	}
+	s.uids[uid] = true
+}
+
 // delete records a deleted pod.
 func (s *scope) delete(l *loading, line int, name string) {
 	if pod := s.use(l, line, "deletePod", name); pod != nil {
@@ -111,10 +122,7 @@ func (s *scope) unknownPod(l *loading, name string) string {
 	if l.problems.full() {
 		return "" // nobody will read it
 	}
-	if len(s.pods) == 0 {
-		return "no pod " + quote(name) + " was created before this step"
-	}
-	return unknown("pod", name, keys(s.pods)) + "; a pod must be created by an earlier step"
+	return "no earlier step creates a pod " + quote(name) + didYouMean(name, keys(s.pods))
 }
 
 // useContainer finds a container that an event is about.

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +51,7 @@ type shortContainer struct {
 // shorthand reads a pod in the short form.
 func (l *loading) shorthand(n *node) (podSource, holdInit) {
 	var short shortPod
-	l.into(n, &short, "createPod")
+	ok := l.read(n, &short, "createPod")
 	pod := &corev1.Pod{}
 	pod.Name, pod.Namespace = short.Name, short.Namespace
 	pod.Labels, pod.Annotations = short.Labels, short.Annotations
@@ -61,8 +63,10 @@ func (l *loading) shorthand(n *node) (podSource, holdInit) {
 	source := podSource{pod: pod, file: l.file, node: n, count: 1}
 	if short.Replicas != nil {
 		source.numbered, source.count = short.Name != "", *short.Replicas
-		if *short.Replicas < 1 || *short.Replicas > maxReplicas {
-			l.between(n, "createPod", "replicas", *short.Replicas, 1, maxReplicas)
+		if source.count < 1 || source.count > maxReplicas {
+			if ok {
+				l.between(n, "createPod", "replicas", source.count, 1, maxReplicas)
+			}
 			source.count = 1
 		}
 	}
@@ -99,12 +103,12 @@ func (l *loading) container(n *node, at *place, short *shortContainer) corev1.Co
 	r.limit("cpuLimit", corev1.ResourceCPU, short.CPULimit)
 	r.request("memoryRequest", corev1.ResourceMemory, short.MemoryRequest)
 	r.limit("memoryLimit", corev1.ResourceMemory, short.MemoryLimit)
-	for _, size := range keys(short.HugePages) {
+	for _, size := range slices.Sorted(maps.Keys(short.HugePages)) {
 		q := short.HugePages[size]
 		name := corev1.ResourceName(corev1.ResourceHugePagesPrefix + strings.TrimPrefix(size, corev1.ResourceHugePagesPrefix))
 		r.both("hugepages", name, &q)
 	}
-	for _, name := range keys(short.Devices) {
+	for _, name := range slices.Sorted(maps.Keys(short.Devices)) {
 		q := short.Devices[name]
 		if !strings.Contains(name, "/") {
 			l.errorf(n.lineOf("devices", name), "%s.devices: %s is no extended resource; want one like vendor.com/nic", at, quote(name))

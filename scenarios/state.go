@@ -12,12 +12,15 @@ func (l *loading) stateEvent(key string, n *node) []Event {
 		return one(e)
 	case "writeStateFile":
 		e := WriteStateFile{File: CPUState}
-		l.into(n, &e, key)
-		l.written(n, &e)
+		if l.read(n, &e, key) {
+			l.written(n, &e)
+		}
 		return one(e)
 	}
 	e := EditStateFile{File: CPUState}
-	l.into(n, &e, key)
+	if !l.read(n, &e, key) {
+		return nil
+	}
 	if e.Truncate != nil {
 		l.atLeast(n, key, "truncate", *e.Truncate, 0)
 	}
@@ -51,8 +54,9 @@ func (l *loading) written(n *node, e *WriteStateFile) {
 	if c.Checksum == "" {
 		c.Checksum = "valid"
 	}
-	l.oneOf(checkpoint, "version", c.Version, "v1", "v2", "v3", "v4")
-	l.oneOf(checkpoint, "checksum", c.Checksum, "valid", "zero", "wrong")
+	at := "writeStateFile.checkpoint"
+	l.oneOf(checkpoint, at, "version", c.Version, "v1", "v2", "v3", "v4")
+	l.oneOf(checkpoint, at, "checksum", c.Checksum, "valid", "zero", "wrong")
 }
 
 // what says what a write leaves in the file.

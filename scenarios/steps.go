@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // Limits of a scenario's steps.
@@ -51,6 +53,7 @@ func (l *loading) steps(list *node, holdInit bool) []Step {
 	steps := make([]Step, 0, len(list.items))
 	for i, item := range list.items {
 		if l.problems.full() {
+			l.problems.more++
 			break
 		}
 		steps = append(steps, l.step(item, i, valid)...)
@@ -142,25 +145,24 @@ func (l *loading) readEvent(key string, n *node) []Event {
 	case "deletePod":
 		var e DeletePod
 		n = n.asField("pod")
-		l.into(n, &e, key)
-		l.scope.delete(l, n.lineOf("pod"), e.Pod)
+		if l.read(n, &e, key) || e.Pod != "" {
+			l.scope.delete(l, n.lineOf("pod"), e.Pod)
+		}
 		return one(e)
 	case "exitContainer":
 		var e ExitContainer
 		n = n.asField("container")
-		l.into(n, &e, key)
-		if e.ExitCode < 0 || e.ExitCode > 255 {
-			l.errorf(n.lineOf("exitCode"), "exitContainer.exitCode: %d is not between 0 and 255", e.ExitCode)
-		}
-		l.scope.useContainer(l, n.lineOf("container"), key, e.Container)
+		ok := l.read(n, &e, key)
+		l.between(n, key, "exitCode", e.ExitCode, 0, 255)
+		l.useContainer(n, key, e.Container, ok)
 		return one(e)
 	case "crashContainer":
 		var e struct {
 			Container string `json:"container"`
 		}
 		n = n.asField("container")
-		l.into(n, &e, key)
-		l.scope.useContainer(l, n.lineOf("container"), key, e.Container)
+		ok := l.read(n, &e, key)
+		l.useContainer(n, key, e.Container, ok)
 		return one(ExitContainer{Container: e.Container, ExitCode: 137})
 	case "deleteStateFile", "writeStateFile", "editStateFile":
 		return l.stateEvent(key, n)
@@ -187,49 +189,68 @@ func (l *loading) compact(config json.RawMessage) json.RawMessage {
 	return config
 }
 
+// useContainer looks up the container an event names; an event that could not
+// be read need not name one.
+func (l *loading) useContainer(n *node, key, ref string, ok bool) {
+	if ok || ref != "" {
+		l.scope.useContainer(l, n.lineOf("container"), key, ref)
+	}
+}
+
 func (l *loading) machineEvent(key string, n *node) []Event {
 	switch key {
 	case "offlineCPUs":
 		var e OfflineCPUs
 		n = n.asField("cpus")
-		l.into(n, &e, key)
-		l.someCPUs(n, key, string(e.CPUs))
+		if l.read(n, &e, key) {
+			l.someCPUs(n, key, e.CPUs)
+		}
 		return one(e)
 	case "onlineCPUs":
 		var e OnlineCPUs
 		n = n.asField("cpus")
-		l.into(n, &e, key)
-		l.someCPUs(n, key, string(e.CPUs))
+		if l.read(n, &e, key) {
+			l.someCPUs(n, key, e.CPUs)
+		}
 		return one(e)
 	case "addCPUs":
 		var e AddCPUs
-		l.into(n, &e, key)
-		l.someCPUs(n, key, string(e.CPUs))
-		l.need(n, key, "like")
-		l.atLeast(n, key, "like", e.Like, 0)
+		if l.read(n, &e, key) {
+			l.someCPUs(n, key, e.CPUs)
+			l.need(n, key, "like")
+			l.atLeast(n, key, "like", e.Like, 0)
+		}
 		return one(e)
 	case "swapProfile":
 		var e SwapProfile
 		n = n.asField("profile")
-		l.into(n, &e, key)
-		l.profile(n, "profile", e.Profile)
+		if l.read(n, &e, key) {
+			l.profile(n, "swapProfile.profile", e.Profile)
+		}
 		return one(e)
 	}
+	return l.moveMemory(key, n)
+}
+
+func (l *loading) moveMemory(key string, n *node) []Event {
 	var m struct {
 		From  int               `json:"from"`
 		To    int               `json:"to"`
 		Bytes resource.Quantity `json:"bytes"`
 	}
-	l.into(n, &m, key)
+	if !l.read(n, &m, key) {
+		return nil
+	}
 	l.need(n, key, "from")
 	l.need(n, key, "to")
+	l.need(n, key, "bytes")
 	l.atLeast(n, key, "from", m.From, 0)
 	l.atLeast(n, key, "to", m.To, 0)
 	bytes, ok := m.Bytes.AsInt64()
-	if n.get("bytes") == nil || !ok || bytes <= 0 {
+	if n.get("bytes") != nil && (!ok || bytes <= 0) {
 		l.errorf(n.lineOf("bytes"), "moveMemory.bytes: want a number of bytes, like 43696128 or 64Mi")
 	}
-	if n.kind == mapping && m.From == m.To {
+	if n.get("to") != nil && m.From == m.To {
 		l.errorf(n.lineOf("to"), "moveMemory: from and to are both NUMA node %d", m.From)
 	}
 	return one(MoveMemory{From: m.From, To: m.To, Bytes: uint64(max(bytes, 0))})
@@ -239,14 +260,14 @@ func (l *loading) clockEvent(key string, n *node) []Event {
 	if key == "reconcile" {
 		e := Reconcile{Times: 1}
 		n = n.asField("times")
-		l.into(n, &e, key)
-		l.between(n, key, "times", e.Times, 1, maxTimes)
+		if l.read(n, &e, key) {
+			l.between(n, key, "times", e.Times, 1, maxTimes)
+		}
 		return one(e)
 	}
 	var e Advance
 	n = n.asField("duration")
-	l.into(n, &e, key)
-	if n.get("duration") == nil || e.Duration <= 0 || e.Duration > maxAdvance {
+	if l.read(n, &e, key) && (e.Duration <= 0 || e.Duration > maxAdvance) {
 		l.errorf(n.lineOf("duration"), "advance: want a duration between 0s and %s", maxAdvance)
 	}
 	return one(e)
@@ -257,11 +278,9 @@ func (l *loading) faultEvent(key string, n *node) []Event {
 	case "failRuntimeUpdate":
 		var e FailRuntimeUpdate
 		n = n.asField("error")
-		l.into(n, &e, key)
-		if e.Container != "" {
-			l.scope.useContainer(l, n.lineOf("container"), key, e.Container)
-		}
-		if e.Error == "" {
+		ok := l.read(n, &e, key)
+		l.useContainer(n, key, e.Container, false)
+		if ok && e.Error == "" {
 			l.errorf(n.lineOf("error"), "failRuntimeUpdate.error is missing; want the runtime's text")
 		}
 		l.between(n, key, "times", e.Times, 0, maxTimes)
@@ -269,29 +288,34 @@ func (l *loading) faultEvent(key string, n *node) []Event {
 	case "failCheckpointWrite":
 		e := FailCheckpointWrite{File: CPUState}
 		n = n.asField("errno")
-		l.into(n, &e, key)
-		l.oneOf(n, "errno", e.Errno, "EMFILE", "ENFILE", "ENOSPC", "EIO", "EROFS", "EACCES")
-		l.between(n, key, "times", e.Times, 0, maxTimes)
+		if l.read(n, &e, key) {
+			l.oneOf(n, key, "errno", e.Errno, "EMFILE", "ENFILE", "ENOSPC", "EIO", "EROFS", "EACCES")
+			l.between(n, key, "times", e.Times, 0, maxTimes)
+		}
 		return one(e)
 	case "killAtCheckpointWrite":
 		e := KillAtCheckpointWrite{File: CPUState, Nth: 1, When: "before"}
 		n = n.asField("nth")
-		l.into(n, &e, key)
-		l.between(n, key, "nth", e.Nth, 1, maxTimes)
-		l.oneOf(n, "when", e.When, "before", "after")
+		if l.read(n, &e, key) {
+			l.between(n, key, "nth", e.Nth, 1, maxTimes)
+			l.oneOf(n, key, "when", e.When, "before", "after")
+		}
 		return one(e)
 	case "limitOpenFiles":
 		var e LimitOpenFiles
 		n = n.asField("free")
-		l.into(n, &e, key)
-		l.need(n, key, "free")
-		l.atLeast(n, key, "free", e.Free, 0)
+		if l.read(n, &e, key) {
+			l.need(n, key, "free")
+			l.atLeast(n, key, "free", e.Free, 0)
+		}
 		return one(e)
 	case "clobberCPUSet":
 		var e ClobberCPUSet
-		l.into(n, &e, key)
-		l.scope.useContainer(l, n.lineOf("container"), key, e.Container)
-		l.someCPUs(n, key, string(e.CPUs))
+		ok := l.read(n, &e, key)
+		l.useContainer(n, key, e.Container, ok)
+		if ok {
+			l.someCPUs(n, key, e.CPUs)
+		}
 		return one(e)
 	}
 	l.errorf(n.line, "event %s has no reader", key)
@@ -305,8 +329,8 @@ func (l *loading) need(n *node, key, field string) {
 	}
 }
 
-func (l *loading) someCPUs(n *node, key, cpus string) {
-	if f := n.get("cpus"); cpus == "" && (f == nil || f.kind == scalar && f.value == "") {
+func (l *loading) someCPUs(n *node, key string, cpus observe.CPUs) {
+	if cpus == "" {
 		l.errorf(n.lineOf("cpus"), `%s.cpus: want a CPU list like "0-3,8"`, key)
 	}
 }

@@ -202,6 +202,9 @@ func explainYAML(err error, data []byte) (line int, message string) {
 			line++ // the parser counts these from 0
 		}
 	}
+	if line == 0 {
+		line = lineOfTrouble(message, data)
+	}
 	if strings.Contains(message, "cannot start any token") || strings.Contains(message, "did not find expected") ||
 		strings.Contains(message, "tab character") || strings.Contains(message, "mapping values") {
 		for i, l := range bytes.Split(data, []byte("\n")) {
@@ -212,6 +215,22 @@ func explainYAML(err error, data []byte) (line int, message string) {
 		}
 	}
 	return line, "not YAML: " + message
+}
+
+// lineOfTrouble finds the line of those mistakes for which the parser gives none.
+func lineOfTrouble(message string, data []byte) int {
+	at := -1
+	if m := regexp.MustCompile(`^unknown anchor '(.*)' referenced`).FindStringSubmatch(message); m != nil {
+		at = bytes.Index(data, []byte("*"+m[1]))
+	} else if strings.Contains(message, "control characters") {
+		at = bytes.IndexFunc(data, func(r rune) bool {
+			return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85
+		})
+	}
+	if at < 0 {
+		return 0
+	}
+	return 1 + bytes.Count(data[:at], []byte("\n"))
 }
 
 // treeBuilder turns the parser's nodes into ours.

@@ -134,7 +134,7 @@ func (n *Node) setOnline(cpus observe.CPUs, online bool) error {
 	return nil
 }
 
-func moveMemory(p *hwprofiles.Profile, e *scenarios.MoveMemory) (*hwprofiles.Profile, error) {
+func moveMemory(p *hwprofiles.Profile, e scenarios.MoveMemory) (*hwprofiles.Profile, error) {
 	moved := *p
 	moved.NUMANodes = append([]hwprofiles.NUMANode(nil), p.NUMANodes...)
 	var from, to *hwprofiles.NUMANode

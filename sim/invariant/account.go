@@ -17,9 +17,9 @@ func poolAccounted(k *Checker) {
 				k.violated("%s assigned to %s and in the shared pool %s", areIs(c.assigned.and(v.shared)), c.Ref(), v.o.SharedPool)
 			}
 		}
-		for i, cpus := range v.stale {
-			if cpus.intersects(v.shared) {
-				k.violated("%s assigned to %s, which is gone, and in the shared pool %s", areIs(cpus.and(v.shared)), staleRef(v.o.Stale[i]), v.o.SharedPool)
+		for i := range v.stale {
+			if gone := &v.stale[i]; !gone.shown && gone.cpus.intersects(v.shared) {
+				k.violated("%s assigned to %s, which is gone, and in the shared pool %s", areIs(gone.cpus.and(v.shared)), gone.ref(), v.o.SharedPool)
 			}
 		}
 	}
@@ -50,9 +50,9 @@ func poolAccounted(k *Checker) {
 			k.violated("%s offline and still assigned to %s", areIs(c.assigned.minus(v.online)), c.Ref())
 		}
 	}
-	for i, cpus := range v.stale {
-		if !cpus.within(v.online) {
-			k.violated("%s offline and still assigned to %s, which is gone", areIs(cpus.minus(v.online)), staleRef(v.o.Stale[i]))
+	for i := range v.stale {
+		if gone := &v.stale[i]; !gone.shown && !gone.cpus.within(v.online) {
+			k.violated("%s offline and still assigned to %s, which is gone", areIs(gone.cpus.minus(v.online)), gone.ref())
 		}
 	}
 }
@@ -104,15 +104,17 @@ func checkpointInSync(k *Checker) {
 			compare(c.Pod, c.Container.Container, c.Assigned)
 		}
 	}
-	for _, a := range v.o.Stale {
-		compare(a.Pod, a.Container, a.CPUs)
+	for i := range v.stale {
+		if gone := &v.stale[i]; !gone.shown {
+			compare(gone.Pod, gone.Container, gone.CPUs)
+		}
 	}
 	if len(k.entries) == 0 {
 		return
 	}
 	for _, a := range file.Entries { // in the file's order
 		if _, ok := k.entries[entry{a.Pod, a.Container}]; ok {
-			k.violated("the state file gives %s to %s, the manager does not", poolText(a.CPUs), staleRef(a))
+			k.violated("the state file gives %s to %s/%s, the manager does not", poolText(a.CPUs), a.Pod, a.Container)
 		}
 	}
 }
@@ -123,7 +125,14 @@ func cgroupInSync(k *Checker) {
 		return
 	}
 	for i := range v.containers {
-		if c := &v.containers[i]; c.running() && c.Actual != c.Assigned {
+		c := &v.containers[i]
+		if !c.running() || c.Actual == c.Assigned {
+			continue
+		}
+		// The kernel takes an offline CPU out of every cpuset. That the manager
+		// still counts it is the matter of pool-accounted.
+		gone := c.assigned.minus(c.actual)
+		if !c.actual.within(c.assigned) || gone.empty() || gone.intersects(v.online) {
 			k.violated("%s is assigned %s, its cgroup says %s", c.Ref(), poolText(c.Assigned), poolText(c.Actual))
 		}
 	}
@@ -135,8 +144,8 @@ func noLeak(k *Checker) {
 		return
 	}
 	if v.o.Reconciled {
-		for i, a := range v.o.Stale {
-			k.violated("%s is gone and still holds %s", staleRef(a), v.stale[i].cpus())
+		for i := range v.stale {
+			k.violated("%s is gone and still holds %s", v.stale[i].ref(), v.stale[i].cpus.cpus())
 		}
 	}
 	for pod := range v.eachPod {

@@ -17,16 +17,19 @@ func exclusiveDisjoint(k *Checker) {
 			}
 		}
 	}
-	for i, cpus := range v.stale {
-		gone := staleRef(v.o.Stale[i])
+	for i := range v.stale {
+		gone := &v.stale[i]
+		if gone.shown {
+			continue
+		}
 		for j := range all {
-			if all[j].holds && cpus.intersects(all[j].assigned) {
-				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), gone, cpus.and(all[j].assigned).cpus())
+			if all[j].holds && gone.cpus.intersects(all[j].assigned) {
+				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), gone.ref(), gone.cpus.and(all[j].assigned).cpus())
 			}
 		}
 		for j := range i {
-			if cpus.intersects(v.stale[j]) {
-				k.violated("%s and %s, both gone, hold %s", staleRef(v.o.Stale[j]), gone, cpus.and(v.stale[j]).cpus())
+			if other := &v.stale[j]; !other.shown && gone.cpus.intersects(other.cpus) {
+				k.violated("%s and %s, both gone, hold %s", other.ref(), gone.ref(), gone.cpus.and(other.cpus).cpus())
 			}
 		}
 	}
@@ -79,11 +82,15 @@ func (k *Checker) anyOverlap() bool {
 		}
 		k.other = lasting
 	}
-	for _, cpus := range v.stale {
-		if cpus.intersects(taken) {
+	for i := range v.stale {
+		gone := &v.stale[i]
+		if gone.shown {
+			continue
+		}
+		if gone.cpus.intersects(taken) {
 			return true
 		}
-		taken = taken.merge(cpus)
+		taken = taken.merge(gone.cpus)
 	}
 	return false
 }
@@ -155,9 +162,9 @@ func reservedNotExclusive(k *Checker) {
 				k.violated("%s holds %s of the reserved %s", c.Ref(), c.assigned.and(v.reserved).cpus(), v.o.Config.Reserved)
 			}
 		}
-		for i, cpus := range v.stale {
-			if cpus.intersects(v.reserved) {
-				k.violated("%s, which is gone, holds %s of the reserved %s", staleRef(v.o.Stale[i]), cpus.and(v.reserved).cpus(), v.o.Config.Reserved)
+		for i := range v.stale {
+			if gone := &v.stale[i]; !gone.shown && gone.cpus.intersects(v.reserved) {
+				k.violated("%s, which is gone, holds %s of the reserved %s", gone.ref(), gone.cpus.and(v.reserved).cpus(), v.o.Config.Reserved)
 			}
 		}
 	}
@@ -191,9 +198,6 @@ func exclusiveCount(k *Checker) {
 		}
 	}
 }
-
-// staleRef names an assignment without a container.
-func staleRef(a observe.Assignment) string { return a.Pod + "/" + a.Container }
 
 // poolText shows a list that may be empty.
 func poolText(list observe.CPUs) string {

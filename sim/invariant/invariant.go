@@ -110,6 +110,7 @@ func (k *Checker) Check(o observe.Observation, p *hwprofiles.Profile) []observe.
 	// The observation is the caller's; only what was parsed of it may stay.
 	k.view.o = nil
 	clear(k.view.containers)
+	clear(k.view.stale)
 	return k.found
 }
 

@@ -371,6 +371,11 @@ func TestCgroupInSync(t *testing.T) {
 			want: invariant.CgroupInSync, detail: "b/app is assigned 0,2-4,6-7, its cgroup says 0,2",
 		},
 		{
+			name: "the kernel took an offline CPU away", containers: two,
+			mutate: func(o *observe.Observation) { o.Containers[1].Actual, o.Online = "0,2,4,6-7", "0-2,4-7" },
+			want:   invariant.PoolAccounted, detail: "CPU 3 is offline and still in the shared pool",
+		},
+		{
 			name: "before the tick", containers: two,
 			mutate: func(o *observe.Observation) { o.Containers[1].Actual = "0,2"; o.Reconciled = false },
 		},
@@ -400,6 +405,14 @@ func TestNoLeak(t *testing.T) {
 			mutate: func(o *observe.Observation) {
 				o.Containers[1].State, o.Containers[1].Actual = observe.StateWaiting, ""
 			},
+		},
+		{
+			name: "ended with its pod, still shown", containers: []observe.Container{app("a", "app", "1,5")},
+			mutate: func(o *observe.Observation) {
+				o.Containers[0].State, o.Containers[0].Actual = observe.StateTerminated, ""
+				o.Stale = []observe.Assignment{{Pod: "a", Container: "app", CPUs: "1,5"}}
+			},
+			want: invariant.NoLeak, detail: "a/app is gone and still holds CPUs 1,5",
 		},
 		{
 			name: "rejected", containers: []observe.Container{app("a", "app", "1,5")},

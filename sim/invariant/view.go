@@ -16,12 +16,25 @@ type view struct {
 
 	shared, online, reserved set
 	containers               []container
-	stale                    []set
+	stale                    []staleEntry
 	// held is the union of all holdings, Stale ones included.
 	held set
 
 	pods map[string]int
 }
+
+// staleEntry is an entry of the manager's state without a container.
+type staleEntry struct {
+	*observe.Assignment
+	cpus set
+	// shown says that the node still shows a container of this name with these
+	// CPUs, one of a pod that has ended or was rejected. Its CPUs are not held
+	// twice then.
+	shown bool
+}
+
+// ref names the entry.
+func (s *staleEntry) ref() string { return s.Pod + "/" + s.Container }
 
 // container is one container with its sets.
 type container struct {
@@ -65,7 +78,7 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 			pod = known
 		}
 		entry := container{Container: c, pod: pod, assigned: parse(c.Assigned), actual: parse(c.Actual)}
-		entry.holds = c.Exclusive || (c.Assigned != "" && c.Assigned != o.SharedPool)
+		entry.holds = c.Assigned != "" && (c.Exclusive || c.Assigned != o.SharedPool)
 		if entry.holds {
 			v.held = v.held.merge(entry.assigned)
 		}
@@ -75,10 +88,21 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 		slices.SortStableFunc(v.containers, func(a, b container) int { return a.pod - b.pod })
 	}
 	for i := range o.Stale {
-		cpus := parse(o.Stale[i].CPUs)
-		v.stale = append(v.stale, cpus)
-		v.held = v.held.merge(cpus)
+		gone := staleEntry{Assignment: &o.Stale[i], cpus: parse(o.Stale[i].CPUs)}
+		gone.shown = v.shows(gone.Assignment)
+		v.stale = append(v.stale, gone)
+		v.held = v.held.merge(gone.cpus)
 	}
+}
+
+// shows says whether a container has the entry's name and CPUs.
+func (v *view) shows(a *observe.Assignment) bool {
+	if _, known := v.pods[a.Pod]; !known {
+		return false
+	}
+	return slices.ContainsFunc(v.containers, func(c container) bool {
+		return c.holds && c.Container.Container == a.Container && c.Pod == a.Pod && c.Assigned == a.CPUs
+	})
 }
 
 // eachPod yields the containers pod by pod.

@@ -79,7 +79,11 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 	if err := gates.SetFromMap(kc.FeatureGates); err != nil {
 		return nil, fmt.Errorf("failed to set feature gates from initial flags-based config: %w", err)
 	}
-	if err := validation.ValidateKubeletConfiguration(kc, gates); err != nil {
+	// Upstream asks the host for its cgroup version here; the simulated node's
+	// is v2, whatever the host has.
+	checked := *kc
+	checked.FailCgroupV1 = false
+	if err := validation.ValidateKubeletConfiguration(&checked, gates); err != nil {
 		return nil, fmt.Errorf("failed to validate kubelet configuration, error: %w", err)
 	}
 	return &Config{kc: *kc}, nil

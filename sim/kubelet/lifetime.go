@@ -12,6 +12,7 @@ import (
 	cadvisor "github.com/google/cadvisor/lib/model"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 	schedulerframework "k8s.io/kubernetes/pkg/scheduler/framework"
@@ -121,6 +122,9 @@ func New(p Params) *Lifetime {
 func (l *Lifetime) Start() error {
 	// A few places in upstream still log through the process's logger.
 	klog.SetLogger(l.logger)
+	// The reconcile loop is upstream's goroutine, and a panic there would end
+	// the process; this is upstream's own place to be told of it.
+	utilruntime.PanicHandlers = []func(context.Context, any){l.loopPanicked}
 	err := l.do(l.start)
 	if err != nil {
 		l.end(err)
@@ -260,6 +264,12 @@ func (l *Lifetime) Ended() (bool, error) {
 	default:
 		return false, nil
 	}
+}
+
+// loopPanicked ends the lifetime and the loop's goroutine.
+func (l *Lifetime) loopPanicked(_ context.Context, v any) {
+	l.end(&PanicError{Value: v, Stack: string(debug.Stack())})
+	runtime.Goexit()
 }
 
 // SetSourcesReady tells the managers whether all pod sources have been heard.

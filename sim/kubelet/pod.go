@@ -21,6 +21,9 @@ import (
 // looked at (node selector, affinity) is dropped, since the pod is bound to
 // the node already.
 func PreparePod(pod *v1.Pod) error {
+	if pod.Namespace == "" {
+		pod.Namespace = v1.NamespaceDefault
+	}
 	corev1defaults.SetObjectDefaults_Pod(pod)
 	pod.Spec.NodeName, pod.Spec.NodeSelector, pod.Spec.Affinity = nodeName, nil, nil
 	pod.Spec.TopologySpreadConstraints, pod.Spec.SchedulingGates = nil, nil

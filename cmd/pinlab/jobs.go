@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/worker"
+)
+
+// planned is a job, or the reason why it is not run.
+type planned struct {
+	worker.Job
+	skip string
+}
+
+// selectJobs makes the list of what to run from the arguments.
+func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, error) {
+	found, err := find(loader, args)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []planned
+	profiles := map[string]*hwprofiles.Profile{}
+	add := func(s located, ref string) error {
+		p := profiles[ref]
+		if p == nil {
+			var err error
+			if p, err = worker.Resolve(ref, "/"); err != nil {
+				return fmt.Errorf("profile %s: %w", ref, err)
+			}
+			profiles[ref] = p
+		}
+		j := planned{Job: worker.Job{Scenario: s.Scenario, Corpus: s.corpus, Profile: p, ProfileRef: ref}}
+		if ref != s.Profile {
+			j.skip = s.Requires.Unmet(p)
+		}
+		jobs = append(jobs, j)
+		return nil
+	}
+	for _, s := range found {
+		ok, err := matches(f.selector, s.Labels)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		refs := f.profiles
+		if len(refs) == 0 {
+			refs = []string{s.Profile}
+			if len(args) == 0 && s.Requires != nil {
+				refs = append(refs, worker.Detected)
+			}
+		}
+		for _, ref := range refs {
+			if err := add(s, ref); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, errors.New("no scenario matches")
+	}
+	return jobs, nil
+}
+
+// located is a scenario and where it came from.
+type located struct {
+	*scenarios.Scenario
+	corpus bool
+}
+
+// find loads what the arguments name: corpus scenarios first, then files and
+// directories.
+func find(loader scenarios.Loader, args []string) ([]located, error) {
+	if len(args) == 0 {
+		args = scenarios.CorpusNames()
+	}
+	var out []located
+	var errs []error
+	for _, arg := range args {
+		_, inCorpus := scenarios.CorpusFile(arg)
+		if inCorpus && !strings.ContainsAny(arg, "/.") {
+			s, err := loader.LoadCorpus(arg)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			out = append(out, located{s, true})
+			continue
+		}
+		if _, err := os.Stat(arg); err != nil && !strings.ContainsAny(arg, "/.") {
+			errs = append(errs, &scenarios.UnknownScenarioError{Name: arg})
+			continue
+		}
+		list, err := loader.Load(arg)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, s := range list {
+			out = append(out, located{s, false})
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// toRun are the jobs that are not skipped.
+func toRun(jobs []planned) []worker.Job {
+	var out []worker.Job
+	for _, j := range jobs {
+		if j.skip == "" {
+			out = append(out, j.Job)
+		}
+	}
+	return out
+}
+
+// merge puts the results and the skipped into the order of the jobs.
+func merge(jobs []planned, results []scenarios.Result) []scenarios.Result {
+	out := make([]scenarios.Result, 0, len(jobs))
+	for _, j := range jobs {
+		if j.skip != "" {
+			out = append(out, scenarios.Skipped(j.Scenario, j.Profile, j.skip))
+			continue
+		}
+		out = append(out, results[0])
+		results = results[1:]
+	}
+	return out
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/worker"
+)
+
+type runFlags struct {
+	profiles []string
+	selector string
+	target   string
+	output   string
+	timeout  time.Duration
+	detail   bool
+	logs     bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [NAME|FILE|DIR...]",
+		Short: "Replay scenarios and check the invariants after every step",
+		Long: `Replay scenarios against the kubelet's real managers and check the invariants
+after every step.
+
+A scenario is a name from the embedded corpus (see 'pinlab scenario list'), a
+file, or a directory that is searched for *.yaml. Without one, the whole corpus
+is replayed on its own profiles, and the scenarios that hold on any machine also
+on this machine.
+
+Exit codes: 0 all held, 1 something did not hold, 2 bad input or usage, 3 the
+harness could not do its work (a scenario hung, a process crashed).`,
+		Example: `  # everything, on the profiles the scenarios name and on this machine
+  pinlab run
+
+  # the node of the outage, step by step
+  pinlab run outage-as-found
+
+  # your own scenarios on another server, for CI
+  pinlab run ./scenarios --profile epyc-9654-2s-nps4 -o junit > report.xml
+
+  # on the machine you are sitting at
+  pinlab run first-pin --profile detected`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return scenarios.CorpusNames(), cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runScenarios(cmd, args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
+	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=outage")
+	flags.StringVar(&f.target, "target", "sim", "what to replay on: sim")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, json, yaml or junit")
+	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for one scenario; what takes longer is a hang")
+	flags.BoolVar(&f.detail, "detail", false, "show every step (default for a single scenario)")
+	flags.BoolVar(&f.logs, "logs", false, "show the kubelet's log lines of every step (with -o table)")
+	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append(hwprofiles.Names(), worker.Detected), cobra.ShellCompDirectiveNoFileComp
+	})
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "junit"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (f runFlags) validate() error {
+	switch f.output {
+	case "table", "json", "yaml", "junit":
+	default:
+		return fmt.Errorf("--output %q: want table, json, yaml or junit", f.output)
+	}
+	if f.target != "sim" {
+		return fmt.Errorf("--target %q: want sim", f.target)
+	}
+	if f.timeout <= 0 {
+		return fmt.Errorf("--timeout %v: want a positive duration", f.timeout)
+	}
+	return nil
+}
+
+func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	tools, err := newToolchain()
+	if err != nil {
+		return err
+	}
+	jobs, err := selectJobs(tools.loader, args, f)
+	if err != nil {
+		return err
+	}
+	progress := report.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), colour(cmd.ErrOrStderr()), width(cmd.ErrOrStderr()))
+	for _, j := range toRun(jobs) {
+		progress.Add(j.Scenario.Name, j.Profile.Name)
+	}
+	started := time.Now()
+	pool := worker.Pool{
+		Command: workerCommand, Workers: runtime.GOMAXPROCS(0), Timeout: f.timeout, Decoder: tools.decoder,
+		Progress: func(e worker.Event) {
+			if e.Result != nil {
+				progress.Finish(e.Job, e.Result.Verdict)
+			} else {
+				progress.Step(e.Job, e.Done, e.Total)
+			}
+		},
+	}
+	results, err := pool.Run(cmd.Context(), toRun(jobs))
+	progress.Close()
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = errors.New("interrupted")
+		}
+		return harness(err)
+	}
+	all := merge(jobs, results)
+	if err := write(cmd.OutOrStdout(), all, jobs, f, time.Since(started)); err != nil {
+		return harness(err)
+	}
+	return verdictError(all)
+}
+
+// workerCommand runs this program as a worker.
+func workerCommand(ctx context.Context) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	return exec.CommandContext(ctx, self, "worker")
+}
+
+func write(w io.Writer, results []scenarios.Result, jobs []planned, f runFlags, elapsed time.Duration) error {
+	r := scenarios.NewRunReport(results)
+	switch f.output {
+	case "json":
+		return report.JSON(w, r)
+	case "yaml":
+		return report.YAML(w, r)
+	case "junit":
+		return report.JUnit(w, r)
+	}
+	profiles := map[string]*hwprofiles.Profile{}
+	for _, j := range jobs {
+		profiles[j.Profile.Name] = j.Profile
+	}
+	return report.Table(w, r, report.TableOptions{
+		MapOptions: report.MapOptions{Color: colour(w), Width: width(w)},
+		Durations:  true, Elapsed: elapsed, Detail: f.detail || len(results) == 1,
+		Profile: func(r *scenarios.Result) *hwprofiles.Profile { return profiles[r.Profile] },
+	})
+}
+
+// verdictError turns the verdicts into the exit code.
+func verdictError(results []scenarios.Result) error {
+	code := exitHeld
+	for _, r := range results {
+		switch r.Verdict {
+		case scenarios.Fail:
+			code = max(code, exitBroken)
+		case scenarios.Hang:
+			code = max(code, exitHarness)
+		case scenarios.Errored:
+			if r.Misuse {
+				code = max(code, exitUsage)
+			} else {
+				code = max(code, exitHarness)
+			}
+		}
+	}
+	if code == exitHeld {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// selector is a list of label=value or label!=value requirements.
+func matches(selector string, labels map[string]string) (bool, error) {
+	if selector == "" {
+		return true, nil
+	}
+	for part := range strings.SplitSeq(selector, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		negate := strings.HasSuffix(name, "!")
+		name = strings.TrimSpace(strings.TrimSuffix(name, "!"))
+		if !ok || name == "" {
+			return false, fmt.Errorf("--selector %q: %q is not label=value", selector, part)
+		}
+		if (labels[name] == strings.TrimPrefix(value, "=")) == negate {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,124 @@
+package scenarios
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// expect reads an expectation.
+func (l *loading) expect(n *node) *Expect {
+	e := &Expect{}
+	l.into(n, e, keyExpect)
+	switch {
+	case n.kind != mapping && !n.isNull():
+		return e // said already
+	case len(n.fields) == 0:
+		l.errorf(n.line, "expect is empty; want at least one field")
+	}
+	if e.Kubelet != "" {
+		l.oneOf(n, "expect", "kubelet", string(e.Kubelet), string(observe.KubeletRunning), string(observe.KubeletStopped), string(observe.KubeletFailed))
+	}
+	pods := n.get("pods")
+	for _, name := range slices.Sorted(maps.Keys(e.Pods)) {
+		l.scope.seen(l, pods.lineOf(name), "expect.pods", name)
+		if qos := e.Pods[name].QoS; qos != "" {
+			l.qos(pods.get(name), "expect.pods."+name, qos)
+		}
+	}
+	containers := n.get("containers")
+	for _, ref := range slices.Sorted(maps.Keys(e.Containers)) {
+		l.scope.seenContainer(l, containers.lineOf(ref), "expect.containers", ref)
+		c := e.Containers[ref]
+		if at := containers.get(ref); at.kind == mapping {
+			l.expectContainer(at, ref, &c)
+		}
+		e.Containers[ref] = c
+	}
+	if e.Violations != nil {
+		for _, name := range *e.Violations {
+			l.invariant(n.lineOf("violations"), "expect.violations", name)
+		}
+	}
+	l.expressions(n, e)
+	return e
+}
+
+func (l *loading) qos(n *node, at, class string) {
+	l.oneOf(n, at, "qos", class, "Guaranteed", "Burstable", "BestEffort")
+}
+
+// expectContainer checks the fields that hold words, and puts CPU lists into
+// canonical form.
+func (l *loading) expectContainer(n *node, ref string, c *ExpectContainer) {
+	at := "expect.containers." + ref
+	if c.State != "" {
+		l.oneOf(n, at, "state", string(c.State), string(observe.StateWaiting), string(observe.StateRunning), string(observe.StateTerminated))
+	}
+	if c.QoS != "" {
+		l.qos(n, at, c.QoS)
+	}
+	c.CPUs = l.cpusOr(n, at, "cpus", c.CPUs, wordShared, wordNone)
+	c.Actual = l.cpusOr(n, at, "actual", c.Actual, wordShared, wordNone, wordAssigned)
+	if c.Count != nil && *c.Count < 0 {
+		l.atLeast(n, at, "count", *c.Count, 0)
+	}
+}
+
+// The words that stand for a set of CPUs in an expectation.
+const (
+	wordShared   = "shared"
+	wordNone     = "none"
+	wordAssigned = "assigned"
+)
+
+// cpusOr reads a CPU list or one of the words.
+func (l *loading) cpusOr(n *node, at, field, text string, words ...string) string {
+	f := n.get(field)
+	if f == nil || f.kind != scalar {
+		return text
+	}
+	if text == "" && !f.isNull() {
+		return wordNone
+	}
+	if text == "" || slices.Contains(words, text) {
+		return text
+	}
+	cpus, err := observe.ParseCPUs(text)
+	if err != nil {
+		trouble := "want a CPU list or " + orList(words)
+		if near, _ := nearest(text, words); near != "" {
+			trouble = "did you mean " + quote(near) + "?"
+		} else if text[0] >= '0' && text[0] <= '9' {
+			trouble = cpuListTrouble(err)
+		}
+		l.errorf(f.line, "%s.%s: bad CPU list %s; %s", at, field, quote(text), trouble)
+	}
+	return string(cpus)
+}
+
+// expressions compiles the CEL expressions.
+func (l *loading) expressions(n *node, e *Expect) {
+	for i := range e.CEL {
+		x := &e.CEL[i]
+		if strings.TrimSpace(x.Expr) == "" {
+			l.errorf(n.lineOf("cel"), "expect.cel[%d]: want a CEL expression", i)
+			continue
+		}
+		if l.cel == nil {
+			env, err := newCELEnv()
+			if err != nil {
+				l.errorf(x.Line, "cel: %s", oneLine(err.Error()))
+				return
+			}
+			l.cel = env
+		}
+		program, troubles := l.cel.compile(x.Expr)
+		for _, trouble := range troubles {
+			l.errorf(x.Line, "cel %s: %s", quote(oneLine(x.Expr)), trouble)
+		}
+		x.program = program
+	}
+}

@@ -1,0 +1,176 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestEveryFieldOfTheFormat(t *testing.T) {
+	g := gomega.NewWithT(t)
+	s, err := Loader{}.LoadFile("testdata/everything.yaml")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+
+	var b strings.Builder
+	steps := s.Steps
+	s.Steps = nil
+	text, err := json.MarshalIndent(s, "", "  ")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	fmt.Fprintf(&b, "%s\n\n", text)
+	seen := map[string]bool{}
+	for _, step := range steps {
+		fmt.Fprintf(&b, "%d", step.Line)
+		if step.Name != "" {
+			fmt.Fprintf(&b, " [%s]", step.Name)
+		}
+		if step.Event == nil {
+			text, err := json.MarshalIndent(step.Expect, "", "  ")
+			g.Expect(err).NotTo(gomega.HaveOccurred())
+			fmt.Fprintf(&b, " expect %s\n", text)
+			continue
+		}
+		seen[fmt.Sprintf("%T", step.Event)] = true
+		text, err := json.Marshal(step.Event)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		fmt.Fprintf(&b, " %s\n    %s\n", step.Event, text)
+	}
+	golden(t, "everything.golden", b.String())
+	// crashContainer is an ExitContainer.
+	g.Expect(seen).To(gomega.HaveLen(len(eventKeys())-1), "the file has every event")
+}
+
+func TestEventKeysAreAllRead(t *testing.T) {
+	for _, key := range eventKeys() {
+		_, err := Loader{}.Parse([]byte(withSteps("- {"+key+": {}}")), "x")
+		if err != nil {
+			gomega.NewWithT(t).Expect(err.Error()).NotTo(gomega.ContainSubstring("has no reader"))
+		}
+	}
+}
+
+func TestPodUIDs(t *testing.T) {
+	g := gomega.NewWithT(t)
+	pod := "- createPod: {name: a, containers: [{name: app}]}\n"
+	load := func() []string {
+		s, err := Loader{}.Parse([]byte(withSteps(pod+"- deletePod: a\n"+pod)), "x")
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		return []string{string(s.Steps[0].Event.(CreatePod).Pod.UID), string(s.Steps[2].Event.(CreatePod).Pod.UID)}
+	}
+	first := load()
+	g.Expect(first[0]).To(gomega.MatchRegexp(`^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`))
+	g.Expect(first[1]).NotTo(gomega.Equal(first[0]), "a pod created again is another pod")
+	g.Expect(load()).To(gomega.Equal(first), "and each load gives the same")
+}
+
+func TestPodHookDefaultsAndValidates(t *testing.T) {
+	g := gomega.NewWithT(t)
+	l := Loader{Pod: func(p *corev1.Pod) error {
+		p.Spec.SchedulerName = "set by the hook"
+		return nil
+	}}
+	s, err := l.Parse([]byte(withSteps("- createPod: {name: a, replicas: 2, containers: [{name: app}]}")), "x")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(s.Steps).To(gomega.HaveLen(2))
+	for i, step := range s.Steps {
+		pod := step.Event.(CreatePod).Pod
+		g.Expect(pod.Spec.SchedulerName).To(gomega.Equal("set by the hook"))
+		g.Expect(pod.Name).To(gomega.Equal(fmt.Sprintf("a-%d", i)))
+	}
+	g.Expect(s.Steps[0].Event.(CreatePod).Pod.Spec.Containers[0].Name).To(gomega.Equal("app"))
+}
+
+func TestKubeletHookSeesThePatchedConfiguration(t *testing.T) {
+	g := gomega.NewWithT(t)
+	var seen []string
+	l := Loader{Kubelet: func(config []byte) error {
+		seen = append(seen, string(config))
+		return nil
+	}}
+	_, err := l.Parse([]byte(strings.Replace(withSteps(`
+- startKubelet: {}
+- restartKubelet: {config: {b: {c: 2}, d: null}}
+- restartKubelet: {config: {b: {c: 2}}}
+- restartKubelet: {config: {a: 9007199254740993}}
+`), "steps:", "kubelet: {a: 1, b: {x: y}, d: 4}\nsteps:", 1)), "x")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(seen).To(gomega.Equal([]string{
+		`{"a":1,"b":{"x":"y"},"d":4}`,
+		`{"a":1,"b":{"c":2,"x":"y"}}`,
+		`{"a":9007199254740993,"b":{"c":2,"x":"y"}}`,
+	}), "each configuration once")
+}
+
+func TestLoadDirectory(t *testing.T) {
+	g := gomega.NewWithT(t)
+	all, err := Loader{}.Load("testdata/dir")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	names := []string{}
+	for _, s := range all {
+		names = append(names, s.Name+" "+s.File)
+	}
+	g.Expect(names).To(gomega.Equal([]string{"one testdata/dir/one.yaml", "two testdata/dir/two.yml"}))
+	g.Expect(string(all[1].Kubelet)).To(gomega.ContainSubstring(`"cpuManagerPolicy":"static"`))
+
+	_, err = Loader{}.Load(t.TempDir())
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("no scenario (*.yaml) in this directory")))
+	_, err = Loader{}.Load("testdata/dir", "testdata/nothing.yaml")
+	g.Expect(err).To(gomega.MatchError("testdata/nothing.yaml: no such file or directory"))
+}
+
+func TestFilesStayInTheScenariosDirectory(t *testing.T) {
+	g := gomega.NewWithT(t)
+	dir := t.TempDir()
+	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: app, image: x}]}\n"
+	g.Expect(os.WriteFile(filepath.Join(dir, "outside.yaml"), []byte(pod), 0o600)).To(gomega.Succeed())
+	in := filepath.Join(dir, "in")
+	g.Expect(os.Mkdir(in, 0o700)).To(gomega.Succeed())
+	g.Expect(os.Symlink("../outside.yaml", filepath.Join(in, "link.yaml"))).To(gomega.Succeed())
+	g.Expect(os.Mkdir(filepath.Join(in, "dir.yaml"), 0o700)).To(gomega.Succeed())
+	load := func(name string) error {
+		file := filepath.Join(in, "s.yaml")
+		g.Expect(os.WriteFile(file, []byte(withSteps("- createPod: {file: "+name+"}")), 0o600)).To(gomega.Succeed())
+		_, err := Loader{}.LoadFile(file)
+		g.Expect(err).To(gomega.HaveOccurred())
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), file))
+	}
+	g.Expect(load("../outside.yaml")).To(gomega.MatchError(`:6: createPod.file: "../outside.yaml" is outside of the scenario's directory`))
+	g.Expect(load("x/../../outside.yaml")).To(gomega.MatchError(`:6: createPod.file: "x/../../outside.yaml" is outside of the scenario's directory`))
+	g.Expect(load(dir + "/outside.yaml")).To(gomega.MatchError(gomega.ContainSubstring("is outside of the scenario's directory")))
+	g.Expect(load("link.yaml")).To(gomega.MatchError(`:6: createPod.file: "link.yaml": path escapes from parent`))
+	g.Expect(load("dir.yaml")).To(gomega.MatchError(`:6: createPod.file: "dir.yaml": not a regular file`))
+	g.Expect(load("none.yaml")).To(gomega.MatchError(`:6: createPod.file: "none.yaml": no such file or directory`))
+}
+
+func TestErrorsOfAnotherFileNameThatFile(t *testing.T) {
+	g := gomega.NewWithT(t)
+	fsys := fstest.MapFS{
+		"d/s.yaml": {Data: []byte(withSteps("- createPod: {file: m/p.yaml}\n- createPd: {}"))},
+		"d/m/p.yaml": {Data: []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - nam: app\n---\n" +
+			"apiVersion: v1\nkind: Deploymnt\n---\napiVersion: v2\nkind: Pod\n")},
+	}
+	_, err := Loader{}.LoadFS(fsys, "d/s.yaml")
+	g.Expect(err).To(gomega.MatchError(strings.Join([]string{
+		`d/s.yaml:7: unknown event "createPd"; did you mean "createPod"?`,
+		`d/m/p.yaml:6: unknown field "nam" in spec.containers[0]; did you mean "name"?`,
+		`d/m/p.yaml:9: unknown kind "Deploymnt"; did you mean "Deployment"?`,
+		`d/m/p.yaml:11: apiVersion "v2" of a Pod is not known; want "v1"`,
+	}, "\n")))
+}
+
+func TestMergeConfig(t *testing.T) {
+	g := gomega.NewWithT(t)
+	merged, err := MergeConfig(json.RawMessage(`{"a":{"b":1,"c":2},"l":[1,2]}`), json.RawMessage(`{"a":{"b":null},"l":[3],"n":{"x":null,"y":1}}`))
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(string(merged)).To(gomega.Equal(`{"a":{"c":2},"l":[3],"n":{"y":1}}`))
+	_, err = MergeConfig(json.RawMessage(`[]`), nil)
+	g.Expect(err).To(gomega.HaveOccurred())
+	_, err = MergeConfig(nil, json.RawMessage(`x`))
+	g.Expect(err).To(gomega.HaveOccurred())
+}

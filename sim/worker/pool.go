@@ -1,0 +1,263 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim"
+	"github.com/pinlab/pinlab/sim/kubelet"
+)
+
+// Pool runs jobs.
+type Pool struct {
+	// Command makes a child process that calls Serve on its standard input and
+	// output.
+	Command func(ctx context.Context) *exec.Cmd
+	// Workers is the number of children; at least 1.
+	Workers int
+	// Timeout bounds one scenario.
+	Timeout time.Duration
+	// Decoder is for a job that runs in this process.
+	Decoder *kubelet.ConfigDecoder
+	// Progress is told what happens; it is called from one goroutine at a time.
+	Progress func(Event)
+}
+
+// Event is a job's progress.
+type Event struct {
+	Job         int
+	Done, Total int // steps
+	// Result is set when the job is done.
+	Result *scenarios.Result
+}
+
+// Run runs the jobs and returns their results in the jobs' order. A single job
+// runs in this process, which is faster; several run in children. An error is
+// the harness's own failure.
+func (p Pool) Run(ctx context.Context, jobs []Job) ([]scenarios.Result, error) {
+	dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-run-")
+	if err != nil {
+		return nil, fmt.Errorf("temporary directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	results := make([]scenarios.Result, len(jobs))
+	if len(jobs) == 1 && !needsOwnProcess(jobs[0].Scenario) {
+		results[0] = p.here(ctx, jobs[0], dir)
+		return results, ctx.Err()
+	}
+	var mu sync.Mutex
+	tell := func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if p.Progress != nil {
+			p.Progress(e)
+		}
+	}
+	next := make(chan int, len(jobs))
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	errs := make([]error, max(1, min(p.Workers, len(jobs))))
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			c := &child{pool: p, dir: dir, tell: tell}
+			defer c.end()
+			for i := range next {
+				if ctx.Err() != nil {
+					return
+				}
+				result, err := c.run(ctx, i, jobs[i])
+				if err != nil {
+					errs[w] = err
+					return
+				}
+				results[i] = result
+				tell(Event{Job: i, Done: len(jobs[i].Scenario.Steps), Total: len(jobs[i].Scenario.Steps), Result: &results[i]})
+			}
+		})
+	}
+	wg.Wait()
+	return results, errors.Join(append(errs, ctx.Err())...)
+}
+
+// needsOwnProcess says that a scenario changes limits of its process.
+func needsOwnProcess(s *scenarios.Scenario) bool {
+	for i := range s.Steps {
+		if _, ok := s.Steps[i].Event.(scenarios.LimitOpenFiles); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (p Pool) here(ctx context.Context, j Job, dir string) scenarios.Result {
+	total := len(j.Scenario.Steps)
+	runner := scenarios.Runner{Progress: func(at scenarios.Progress) {
+		if p.Progress != nil {
+			p.Progress(Event{Done: at.Done, Total: total})
+		}
+	}}
+	result, _ := Watched(ctx, p.Timeout, runner, j.Scenario, sim.Setup(sim.Options{Decoder: p.Decoder, TempDir: dir}), j.Profile)
+	p.finish(&result, j)
+	if p.Progress != nil {
+		p.Progress(Event{Done: total, Total: total, Result: &result})
+	}
+	return result
+}
+
+// finish adds what only the caller knows.
+func (p Pool) finish(r *scenarios.Result, j Job) {
+	r.File = j.Scenario.File
+	if r.Verdict != scenarios.Hang && r.Verdict != scenarios.Errored {
+		return
+	}
+	name := j.Scenario.File
+	if j.Corpus {
+		name = j.Scenario.Name
+	}
+	r.Reproducer = fmt.Sprintf("pinlab run %s --profile %s --timeout %s", quote(name), quote(j.ProfileRef), p.Timeout)
+}
+
+// quote makes an argument safe to paste into a shell.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,+@", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// child is one worker process, started when it is first needed and again after
+// it was lost.
+type child struct {
+	pool   Pool
+	dir    string
+	tell   func(Event)
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *json.Decoder
+	stderr *tail
+}
+
+func (c *child) start(ctx context.Context) error {
+	c.cmd = c.pool.Command(ctx)
+	// A child does not outlive this process, however that ends.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	c.stderr = &tail{}
+	c.cmd.Stderr = c.stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	c.out = json.NewDecoder(bufio.NewReaderSize(out, 1<<16))
+	if err := c.cmd.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	return nil
+}
+
+func (c *child) end() {
+	if c.cmd == nil {
+		return
+	}
+	c.in.Close()
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+	c.cmd = nil
+}
+
+// slack is how much longer than the timeout a child may be silent: it keeps
+// the time itself, and is only ended from here when it cannot even do that.
+const slack = 5 * time.Second
+
+func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error) {
+	if c.cmd == nil {
+		if err := c.start(ctx); err != nil {
+			return scenarios.Result{}, err
+		}
+	}
+	started := time.Now()
+	done := 0
+	req := request{File: j.Scenario.File, Corpus: j.Corpus, Profile: j.ProfileRef, Timeout: c.pool.Timeout, TempDir: c.dir}
+	silent := time.AfterFunc(c.pool.Timeout+slack, func() { _ = c.cmd.Process.Kill() })
+	defer silent.Stop()
+	err := json.NewEncoder(c.in).Encode(req)
+	for err == nil {
+		var rep reply
+		if err = c.out.Decode(&rep); err != nil {
+			break
+		}
+		switch {
+		case rep.Failed != "":
+			return scenarios.Result{}, fmt.Errorf("worker: %s", rep.Failed)
+		case rep.Result != nil:
+			if rep.Result.Verdict == scenarios.Hang || rep.Result.Stack != "" {
+				c.end() // what is left of the replay ends with its process
+			}
+			c.pool.finish(rep.Result, j)
+			return *rep.Result, nil
+		default:
+			done = rep.Done
+			c.tell(Event{Job: i, Done: done, Total: len(j.Scenario.Steps)})
+		}
+	}
+	c.end()
+	if ctx.Err() != nil {
+		return scenarios.Result{}, ctx.Err()
+	}
+	verdict, why := scenarios.Errored, "the process crashed"
+	if took := time.Since(started); took > c.pool.Timeout {
+		verdict, why = scenarios.Hang, fmt.Sprintf("not done after %v", c.pool.Timeout)
+	}
+	r := unfinished(j.Scenario, j.Profile, verdict, why, nil, time.Since(started))
+	if done < len(j.Scenario.Steps) {
+		step := j.Scenario.Steps[done]
+		r.Reason = fmt.Sprintf("step %d (line %d): %s", done+1, step.Line, why)
+	}
+	r.Stack = c.stderr.String()
+	c.pool.finish(&r, j)
+	return r, nil
+}
+
+// tail keeps the beginning of what a process says, where Go prints the cause
+// of a crash.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailSize = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := tailSize - len(t.buf); room > 0 {
+		t.buf = append(t.buf, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
