@@ -104,13 +104,15 @@ func (s *fileSysFs) real(name string) string {
 }
 
 // file reads a file as cadvisor does: white space around it cut off, and an
-// error that os.IsNotExist knows when it is missing.
+// error that os.IsNotExist knows when it is missing. An empty file is missing,
+// too: no kernel has one among those read, but copies do.
 func (s *fileSysFs) file(name string) (string, error) {
 	text, ok, err := s.read(s.real(name), maxSysfsFile)
-	if err == nil && !ok {
+	text = strings.TrimSpace(text)
+	if err == nil && (!ok || text == "") {
 		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return strings.TrimSpace(text), err
+	return text, err
 }
 
 func (s *fileSysFs) glob(dir, prefix string) ([]string, error) {

@@ -2,10 +2,8 @@ package hwprofiles
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/utils/cpuset"
 )
@@ -46,37 +44,13 @@ type l3Rule struct {
 	parts int // of one core, where its threads have several L3s
 }
 
-// level is one of the four loops that number the CPUs.
-type level int
-
-const (
-	levelSocket level = iota
-	levelNode
-	levelCore
-	levelThread
-)
-
-// levelNames are in the order of the constants.
-func levelNames() []string { return []string{"socket", "node", "core", "thread"} }
-
-// numberings are the rules with a name: the levels from the slowest to the
-// fastest changing.
-func numberings() map[string][]level {
-	return map[string][]level{
-		// Sockets in blocks; all first threads, then all second threads.
-		"block": {levelThread, levelSocket, levelNode, levelCore},
-		// Neighbouring CPUs are on different sockets.
-		"round-robin": {levelThread, levelCore, levelNode, levelSocket},
-		// The threads of a core are neighbours.
-		"adjacent": {levelSocket, levelNode, levelCore, levelThread},
-	}
-}
-
 // spot is where a CPU sits: indices, not ids. Node and core count within the
-// socket.
-type spot struct{ socket, node, core, thread int }
+// socket, inNode counts the cores of a node.
+type spot struct{ socket, node, core, inNode, thread int }
 
-func (s spot) at(l level) int { return [...]int{s.socket, s.node, s.core, s.thread}[l] }
+// at is the spot's place in one loop. Cores count within their node there, so
+// that rules that alternate between nodes do so evenly.
+func (s spot) at(l level) int { return [...]int{s.socket, s.node, s.inNode, s.thread}[l] }
 
 // nodesPerSocket is 0 where several sockets share a node or there are none.
 func (s *shape) nodesPerSocket() int { return s.nodes / s.sockets }
@@ -178,51 +152,25 @@ func (s *shape) spots() []spot {
 	var spots []spot
 	for socket := range s.sockets {
 		split := s.coresPerNode(socket)
-		node, left := 0, 0
-		if len(split) > 0 {
-			left = split[0]
-		}
+		node, inNode := 0, 0
 		for core := range s.coresOf(socket) {
-			for left == 0 && node+1 < len(split) {
-				node++
-				left = split[node]
+			for node+1 < len(split) && inNode >= split[node] {
+				node, inNode = node+1, 0
 			}
-			left--
 			for thread := range s.threads {
-				spots = append(spots, spot{socket, node, core, thread})
+				spots = append(spots, spot{socket, node, core, inNode, thread})
+			}
+			inNode++
+		}
+	}
+	slices.SortStableFunc(spots, func(a, b spot) int {
+		for _, l := range s.order {
+			if c := cmp.Compare(a.at(l), b.at(l)); c != 0 {
+				return c
 			}
 		}
-	}
-	// Within a node the cores count from the node's first one, so that rules
-	// that alternate between nodes do so evenly.
-	inNode := func(sp spot, l level) int {
-		if l != levelCore {
-			return sp.at(l)
-		}
-		first := 0
-		split := s.coresPerNode(sp.socket)
-		for i := 0; i < sp.node && i < len(split); i++ {
-			first += split[i]
-		}
-		return sp.core - first
-	}
-	type keyed struct {
-		key  [4]int
-		spot spot
-	}
-	keys := make([]keyed, len(spots))
-	for i, sp := range spots {
-		for j, l := range s.order {
-			keys[i].key[j] = inNode(sp, l)
-		}
-		keys[i].spot = sp
-	}
-	slices.SortStableFunc(keys, func(a, b keyed) int {
-		return slices.Compare(a.key[:], b.key[:])
+		return 0
 	})
-	for i := range keys {
-		spots[i] = keys[i].spot
-	}
 	return spots
 }
 
@@ -289,13 +237,7 @@ func (s *shape) l3Of(sp spot) ([3]int, bool) {
 	case "node":
 		return [3]int{sp.socket, sp.node}, true
 	}
-	first := 0
-	for i, n := range s.coresPerNode(sp.socket) {
-		if i < sp.node {
-			first += n
-		}
-	}
-	return [3]int{sp.socket, sp.node, (sp.core - first) / s.l3.cores}, true
+	return [3]int{sp.socket, sp.node, sp.inNode / s.l3.cores}, true
 }
 
 // l3IDs counts the L3 caches through the sockets.
@@ -404,49 +346,4 @@ func (p *Profile) renumberPackages() {
 		}
 		c.Package = ids[c.Package]
 	}
-}
-
-// parseOrder reads a numbering: a name, or the four levels from the slowest to
-// the fastest changing, like "socket/thread/node/core".
-func parseOrder(text string) ([]level, error) {
-	named := numberings()
-	if order, ok := named[text]; ok {
-		return order, nil
-	}
-	levels := strings.Split(text, "/")
-	if len(levels) == 1 {
-		names := make([]string, 0, len(named))
-		for name := range named {
-			names = append(names, name)
-		}
-		return nil, errors.New("unknown numbering " + quoteNear(text, names) + "; or the levels from slowest to fastest, like socket/thread/node/core")
-	}
-	var order []level
-	for _, name := range levels {
-		i := slices.Index(levelNames(), name)
-		if i < 0 {
-			return nil, errors.New("unknown level " + quoteNear(name, levelNames()))
-		}
-		if slices.Contains(order, level(i)) {
-			return nil, fmt.Errorf("numbering %q names %s twice; want each of socket, node, core, thread once", clip(text), name)
-		}
-		order = append(order, level(i))
-	}
-	if len(order) != len(levelNames()) {
-		return nil, fmt.Errorf("numbering %q has %d levels; want each of socket, node, core, thread once", clip(text), len(order))
-	}
-	return order, nil
-}
-
-func formatOrder(order []level) string {
-	for name, levels := range numberings() {
-		if slices.Equal(levels, order) {
-			return name
-		}
-	}
-	names := make([]string, len(order))
-	for i, l := range order {
-		names[i] = levelNames()[l]
-	}
-	return strings.Join(names, "/")
 }

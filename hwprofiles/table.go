@@ -211,7 +211,13 @@ func writeCaches(b *bytes.Buffer, r Report) {
 	b.WriteString("\n")
 	t := columns(b)
 	fmt.Fprint(t, "CACHE\tLEVEL\tSIZE\tCPUS\n")
-	for _, u := range r.UncoreCaches {
+	// Hundreds of caches are alike; the first ones show the rule.
+	const most = 64
+	shown := r.UncoreCaches
+	if len(shown) > most {
+		shown = shown[:8]
+	}
+	for _, u := range shown {
 		size := "-"
 		if u.SizeBytes > 0 {
 			size = sizeText(u.SizeBytes)
@@ -219,6 +225,9 @@ func writeCaches(b *bytes.Buffer, r Report) {
 		fmt.Fprintf(t, "%d\tL%d\t%s\t%s\n", u.ID, u.Level, size, u.SharedCPUs)
 	}
 	_ = t.Flush() // to a buffer
+	if rest := len(r.UncoreCaches) - len(shown); rest > 0 {
+		fmt.Fprintf(b, "… and %d more\n", rest)
+	}
 	if r.NoCacheIDs {
 		b.WriteString("The kernel gives its caches no ids; these are counted.\n")
 	}

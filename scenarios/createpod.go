@@ -47,7 +47,11 @@ func (l *loading) createPod(n *node) []Event {
 		}
 		l.into(n, &v, "createPod")
 		hold = l.holdInit(v.HoldInit.node)
-		sources = l.manifest(v.Manifest.node, l.file, true)
+		if v.Manifest.node != nil {
+			sources = l.manifest(v.Manifest.node, l.file, true)
+		} else {
+			l.need(n, "createPod", "manifest")
+		}
 	case n.get("file") != nil:
 		var v struct {
 			File     string  `json:"file"`
@@ -55,7 +59,9 @@ func (l *loading) createPod(n *node) []Event {
 		}
 		ok := l.read(n, &v, "createPod")
 		hold = l.holdInit(v.HoldInit.node)
-		if ok {
+		if ok && v.File == "" {
+			l.errorf(n.lineOf("file"), "createPod.file is missing")
+		} else if ok {
 			sources = l.podFile(v.File, n.lineOf("file"))
 		}
 	case n.get("kind") != nil || n.get("apiVersion") != nil:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinlab/pinlab/sim/observe"
 )
@@ -43,12 +44,16 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(withSteps("- createPod:\n    manifest:\n      " + strings.ReplaceAll(string(data), "\n", "\n      "))))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		start := time.Now()
 		s, err := strictHooks().Parse(data, "x.yaml")
+		if took := time.Since(start); took > 5*time.Second {
+			t.Fatalf("%d bytes took %v", len(data), took)
+		}
 		if (s == nil) == (err == nil) {
 			t.Fatal("want a scenario or an error")
 		}
 		if err != nil {
-			checkErrors(t, err, strings.Count(string(data), "\n")+1)
+			checkErrors(t, err, lines(string(data)))
 			return
 		}
 		for i := range s.Steps {
@@ -64,6 +69,12 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// lines counts as YAML does, to which more characters than one end a line.
+func lines(text string) int {
+	breaks := strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+	return strings.Count(breaks.Replace(text), "\n") + 1
 }
 
 // checkErrors wants each error to be one line about a line of the file.

@@ -201,6 +201,7 @@ func explainYAML(err error, data []byte) (line int, message string) {
 		if strings.HasPrefix(message, "did not find expected") {
 			line++ // the parser counts these from 0
 		}
+		line = min(line, 1+bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")))
 	}
 	if line == 0 {
 		line = lineOfTrouble(message, data)

@@ -92,7 +92,7 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 		}
 		for _, c := range p.containers {
 			key := kubelet.ContainerKey{PodUID: p.uid, Name: c.spec.Name}
-			oc := n.container1(p, c, &o, snap, key)
+			oc := n.seeContainer(p, c, &o, snap, key)
 			if _, has := snap.Entries[key]; has && !p.deleted && !p.terminal() {
 				seen[key] = true
 			}
@@ -100,6 +100,11 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 		}
 	}
 	o.Stale = n.assignments(snap.Entries, seen)
+	for _, p := range n.pods {
+		if cpus, ok := snap.PodCPUs[p.uid]; ok {
+			o.PodCPUs = append(o.PodCPUs, observe.Assignment{Pod: p.spec.Name, CPUs: cpus})
+		}
+	}
 	if file != nil {
 		o.Checkpoint = &observe.Checkpoint{Policy: file.Policy, SharedPool: file.SharedPool, Entries: n.assignments(file.Entries, nil)}
 	}
@@ -110,8 +115,8 @@ func (n *Node) anyRunning(p *pod) bool {
 	return slices.ContainsFunc(p.containers, func(c *container) bool { return c.state == observe.StateRunning })
 }
 
-// container1 tells what is to be seen of one container.
-func (n *Node) container1(p *pod, c *container, o *observe.Observation, snap kubelet.Snapshot, key kubelet.ContainerKey) observe.Container {
+// seeContainer tells what is to be seen of one container.
+func (n *Node) seeContainer(p *pod, c *container, o *observe.Observation, snap kubelet.Snapshot, key kubelet.ContainerKey) observe.Container {
 	oc := observe.Container{
 		Pod: p.spec.Name, Container: c.spec.Name, Kind: c.kind, State: c.state,
 		QoS: string(p.spec.Status.QOSClass), Assigned: o.SharedPool,
@@ -126,7 +131,8 @@ func (n *Node) container1(p *pod, c *container, o *observe.Observation, snap kub
 		oc.Assigned = cpus
 		podPool, podLevel := snap.PodCPUs[p.uid]
 		oc.Exclusive = !podLevel || oc.Requested > 0
-		if podLevel && !oc.Exclusive {
+		oc.PodShared = !oc.Exclusive
+		if oc.PodShared {
 			oc.Reason += "; shares the pod's own CPUs " + string(podPool)
 		}
 		oc.NUMANodes = n.numaNodes(cpus)

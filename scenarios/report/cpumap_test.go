@@ -63,7 +63,7 @@ func node(p *hwprofiles.Profile, reserved observe.CPUs, containers ...observe.Co
 		Config:     observe.Config{CPUManagerPolicy: "static", TopologyManagerPolicy: "none", Reserved: reserved},
 		Online:     observe.FromSet(p.OnlineCPUs()),
 		Reconciled: true,
-		Containers: containers,
+		Containers: append([]observe.Container{}, containers...), // a list, never null
 		Checkpoint: &observe.Checkpoint{Policy: "static"},
 	}
 	pool := p.OnlineCPUs()

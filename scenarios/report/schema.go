@@ -14,7 +14,7 @@ import (
 // may be added to it without a new apiVersion.
 func Schema() ([]byte, error) {
 	s := &schemas{defs: map[string]any{}}
-	root := s.of(reflect.TypeFor[document]())
+	root := s.of(reflect.TypeFor[scenarios.RunReport]())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "pinlab RunReport"
 	root["description"] = "What pinlab run -o json writes: every replay with its steps, what was seen after each, and what did not hold."
@@ -73,10 +73,10 @@ func (s *schemas) of(t reflect.Type) map[string]any {
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": s.of(t.Elem())}
 	case reflect.Struct:
-		if t == reflect.TypeFor[document]() {
+		if t == reflect.TypeFor[scenarios.RunReport]() {
 			return s.object(t)
 		}
-		name := strings.TrimPrefix(t.Name(), "document")
+		name := t.Name()
 		if _, known := s.defs[name]; !known {
 			s.defs[name] = nil // for types that contain themselves
 			s.defs[name] = s.object(t)
@@ -92,7 +92,7 @@ func (s *schemas) object(t reflect.Type) map[string]any {
 	required := []string{}
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || name == "" || name == "-" || shadowed(t, f, name) {
+		if f.Anonymous || name == "" || name == "-" {
 			continue
 		}
 		properties[name] = s.of(f.Type)
@@ -101,15 +101,4 @@ func (s *schemas) object(t reflect.Type) map[string]any {
 		}
 	}
 	return map[string]any{"type": "object", "properties": properties, "required": required}
-}
-
-// shadowed says that a field of an embedded struct gives way to one nearer.
-func shadowed(t reflect.Type, f reflect.StructField, name string) bool {
-	for _, other := range reflect.VisibleFields(t) {
-		otherName, _, _ := strings.Cut(other.Tag.Get("json"), ",")
-		if otherName == name && !other.Anonymous && len(other.Index) < len(f.Index) {
-			return true
-		}
-	}
-	return false
 }

@@ -29,7 +29,7 @@ func aligned(k *Checker) {
 	for pod := range v.eachPod {
 		// Pod-level resources: the pod's CPUs are taken as one set and then
 		// divided within the pod, without looking at cores.
-		together := podScope && slices.ContainsFunc(pod, func(c container) bool { return c.podShared() })
+		together := podScope && v.asOne(pod[0].Pod)
 		if wholeCores {
 			k.wholeCores(pod, together)
 		}

@@ -2,6 +2,8 @@ package invariant_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/utils/cpuset"
 
@@ -103,6 +105,20 @@ func settle(o *observe.Observation) {
 			pool = pool.Difference(c.Assigned.Set())
 			file.Entries = append(file.Entries, observe.Assignment{Pod: c.Pod, Container: c.Container, CPUs: c.Assigned})
 		}
+	}
+	pods := map[string]cpuset.CPUSet{}
+	for _, c := range o.Containers {
+		if c.PodShared {
+			pods[c.Pod] = cpuset.New()
+		}
+	}
+	for _, c := range o.Containers {
+		if set, ok := pods[c.Pod]; ok {
+			pods[c.Pod] = set.Union(c.Assigned.Set())
+		}
+	}
+	for _, pod := range slices.Sorted(maps.Keys(pods)) {
+		o.PodCPUs = append(o.PodCPUs, observe.Assignment{Pod: pod, CPUs: observe.FromSet(pods[pod])})
 	}
 	for _, a := range o.Stale {
 		pool = pool.Difference(a.CPUs.Set())

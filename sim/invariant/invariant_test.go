@@ -143,6 +143,7 @@ func TestPodPool(t *testing.T) {
 func inPod(pod, name string, cpus observe.CPUs) observe.Container {
 	c := app(pod, name, cpus)
 	c.Exclusive, c.Requested = false, 0
+	c.PodShared = true
 	return c
 }
 

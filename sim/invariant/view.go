@@ -17,7 +17,7 @@ type view struct {
 	shared, online, reserved set
 	containers               []container
 	stale                    []staleEntry
-	// held is the union of all holdings, Stale ones included.
+	// held is the union of all holdings, Stale ones and whole pods' included.
 	held set
 
 	pods map[string]int
@@ -54,7 +54,7 @@ func (c *container) running() bool { return c.State == observe.StateRunning }
 func (c *container) ends() bool { return c.Kind == observe.KindInit }
 
 // podShared says that the container runs on its pod's pool.
-func (c *container) podShared() bool { return c.holds && !c.Exclusive }
+func (c *container) podShared() bool { return c.holds && c.PodShared }
 
 // load parses an observation. The slices are used again for the next one.
 func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
@@ -78,7 +78,7 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 			pod = known
 		}
 		entry := container{Container: c, pod: pod, assigned: parse(c.Assigned), actual: parse(c.Actual)}
-		entry.holds = c.Assigned != "" && (c.Exclusive || c.Assigned != o.SharedPool)
+		entry.holds = c.Assigned != "" && (c.Exclusive || c.PodShared)
 		if entry.holds {
 			v.held = v.held.merge(entry.assigned)
 		}
@@ -86,6 +86,9 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 	}
 	if !grouped {
 		slices.SortStableFunc(v.containers, func(a, b container) int { return a.pod - b.pod })
+	}
+	for i := range o.PodCPUs {
+		v.held = v.held.merge(parse(o.PodCPUs[i].CPUs))
 	}
 	for i := range o.Stale {
 		gone := staleEntry{Assignment: &o.Stale[i], cpus: parse(o.Stale[i].CPUs)}
@@ -103,6 +106,11 @@ func (v *view) shows(a *observe.Assignment) bool {
 	return slices.ContainsFunc(v.containers, func(c container) bool {
 		return c.holds && c.Container.Container == a.Container && c.Pod == a.Pod && c.Assigned == a.CPUs
 	})
+}
+
+// asOne says that a pod's CPUs were taken as one set.
+func (v *view) asOne(pod string) bool {
+	return slices.ContainsFunc(v.o.PodCPUs, func(a observe.Assignment) bool { return a.Pod == pod })
 }
 
 // eachPod yields the containers pod by pod.

@@ -33,6 +33,9 @@ type Observation struct {
 	// Stale holds assignments of containers that no pod of the node has, as
 	// the manager (or, with the kubelet down, the state file) lists them.
 	Stale []Assignment `json:"stale,omitempty"`
+	// PodCPUs are the sets of pods whose CPUs are handed out as one (pod-level
+	// resources), whichever container holds them; Container is empty.
+	PodCPUs []Assignment `json:"podCPUs,omitempty"`
 	// Admissions are the answers given since the previous observation.
 	Admissions []Admission `json:"admissions,omitempty"`
 	// Checkpoint is the content of cpu_manager_state; nil when there is no
@@ -94,6 +97,9 @@ type Container struct {
 	Requested int `json:"requested,omitempty"`
 	// Exclusive says that the manager assigned CPUs to this container alone.
 	Exclusive bool `json:"exclusive"`
+	// PodShared says that the container runs on the CPUs of its pod that no
+	// container of the pod has for itself (pod-level resources).
+	PodShared bool `json:"podShared,omitempty"`
 	// Assigned is what the manager says the container runs on.
 	Assigned CPUs `json:"assigned"`
 	// Actual is what the container's cgroup says; empty when it does not run.
@@ -116,7 +122,7 @@ func (c Container) Ref() string { return c.Pod + "/" + c.Container }
 // when the node knows it, its UID otherwise.
 type Assignment struct {
 	Pod       string `json:"pod"`
-	Container string `json:"container"`
+	Container string `json:"container,omitempty"`
 	CPUs      CPUs   `json:"cpus"`
 }
 
@@ -175,8 +181,10 @@ type Step struct {
 	// Line is the step's line in the scenario file; 0 when unknown.
 	Line int `json:"line,omitempty"`
 	// Event is the event in one line, as a person would say it.
-	Event       string      `json:"event"`
-	Observation Observation `json:"observation"`
+	Event string `json:"event"`
+	// Observation is zero for an expectation: nothing has happened since the
+	// step before.
+	Observation Observation `json:"observation,omitzero"`
 	Violations  []Violation `json:"violations,omitempty"`
 	// Failures are the expectations that did not hold in this step.
 	Failures []string  `json:"failures,omitempty"`

@@ -1,0 +1,223 @@
+package kubelet_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	cadvisor "github.com/google/cadvisor/lib/model"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
+	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
+	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+	schedulerframework "k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/utils/cpuset"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim"
+	"github.com/pinlab/pinlab/sim/kubelet"
+)
+
+// bareNode drives the upstream managers with nothing around them: the same
+// calls that a replay makes for a pod's life, and no more.
+type bareNode struct {
+	ctx      context.Context
+	log      klog.Logger
+	pod      *v1.Pod // the one active pod
+	status   v1.PodStatus
+	topology topologymanager.Manager
+	cpu      cpumanager.Manager
+	memory   memorymanager.Manager
+	fits     lifecycle.PodAdmitHandler
+	arrived  chan struct{}
+	proceed  chan struct{}
+	loop     bool
+}
+
+func (b *bareNode) AddSource(string) {}
+
+func (b *bareNode) AllReady() bool {
+	if b.loop {
+		b.arrived <- struct{}{}
+		<-b.proceed
+	}
+	return true
+}
+
+func (b *bareNode) ActivePods() []*v1.Pod {
+	if b.pod == nil {
+		return nil
+	}
+	return []*v1.Pod{b.pod}
+}
+
+func (b *bareNode) GetPodStatus(types.UID) (v1.PodStatus, bool) { return b.status, b.pod != nil }
+
+func (b *bareNode) UpdateContainerResources(context.Context, string, *runtimeapi.ContainerResources) error {
+	return nil
+}
+
+func (b *bareNode) tick() {
+	b.loop = true
+	b.proceed <- struct{}{}
+	<-b.arrived
+	b.loop = false
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// reserved is how many CPUs the benchmarks keep back.
+const reserved = 2
+
+func newBareNode(tb testing.TB, machine *cadvisor.MachineInfo, dir, topologyPolicy string) *bareNode {
+	b := &bareNode{
+		log: logr.Discard(), arrived: make(chan struct{}), proceed: make(chan struct{}),
+	}
+	b.ctx = klog.NewContext(tb.Context(), b.log)
+	kept := v1.ResourceList{v1.ResourceCPU: *resource.NewQuantity(reserved, resource.DecimalSI)}
+	var err error
+	b.topology, err = topologymanager.NewManager(b.log, machine.Topology, topologyPolicy, "container", nil)
+	must(tb, err)
+	b.cpu, err = cpumanager.NewManager(b.log, "static", nil, time.Nanosecond, machine, cpuset.New(0, machine.NumCores/2), kept, dir, b.topology)
+	must(tb, err)
+	b.memory, err = memorymanager.NewManager(b.log, "None", machine, kept, nil, dir, b.topology)
+	must(tb, err)
+	b.topology.AddHintProvider(b.log, b.cpu)
+	b.topology.AddHintProvider(b.log, b.memory)
+	b.loop = true
+	must(tb, b.cpu.Start(b.ctx, b.ActivePods, b, b, b, containermap.NewContainerMap()))
+	<-b.arrived
+	b.loop = false
+	must(tb, b.memory.Start(b.ctx, b.ActivePods, b, b, b, containermap.NewContainerMap()))
+	list := v1.ResourceList{
+		v1.ResourceCPU:    *resource.NewQuantity(int64(machine.NumCores), resource.DecimalSI),
+		v1.ResourceMemory: resource.MustParse("1Ti"), v1.ResourcePods: resource.MustParse("110"),
+	}
+	node := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "bare"}, Status: v1.NodeStatus{Capacity: list, Allocatable: list}}
+	b.fits = lifecycle.NewPredicateAdmitHandler(
+		func(context.Context, bool) (*v1.Node, error) { return node, nil }, lifecycle.NewAdmissionFailureHandlerStub(),
+		func(*schedulerframework.NodeInfo, *lifecycle.PodAdmitAttributes) error { return nil })
+	return b
+}
+
+// life is one pod from its creation to its end.
+func (b *bareNode) life(tb testing.TB, pod *v1.Pod, id string) {
+	b.pod, b.status = pod, v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{{
+		Name: "app", ContainerID: "bare://" + id, State: v1.ContainerState{Running: &v1.ContainerStateRunning{}},
+	}}}
+	attrs := &lifecycle.PodAdmitAttributes{Pod: pod, Operation: lifecycle.AddOperation}
+	for _, h := range []lifecycle.PodAdmitHandler{b.topology, b.fits} {
+		if r := h.Admit(b.ctx, attrs); !r.Admit {
+			tb.Fatal(r.Reason, r.Message)
+		}
+	}
+	c := &pod.Spec.Containers[0]
+	_ = b.cpu.GetCPUAffinity(string(pod.UID), c.Name).String()
+	_ = b.memory.GetMemoryNUMANodes(b.log, pod, c)
+	b.cpu.AddContainer(b.log, pod, c, id)
+	b.memory.AddContainer(b.log, pod, c, id)
+	b.topology.AddContainer(b.log, pod, c, id)
+	b.tick()
+	must(tb, b.topology.RemoveContainer(b.log, id))
+	b.pod = nil
+	b.tick()
+}
+
+func benchPod(i int) *v1.Pod {
+	list := v1.ResourceList{v1.ResourceCPU: resource.MustParse("4"), v1.ResourceMemory: resource.MustParse("1Gi")}
+	return &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", UID: types.UID(fmt.Sprintf("uid-%d", i))},
+		Spec: v1.PodSpec{Containers: []v1.Container{{
+			Name: "app", Image: "app", Resources: v1.ResourceRequirements{Requests: list, Limits: list},
+		}}},
+	}
+}
+
+// benchProfiles are the machines of the comparison, by their number of CPUs.
+func benchProfiles() []string {
+	return []string{"xeon-2s24c-smt2", "epyc-7742-2s-nps1", "generic-1024"}
+}
+
+func memoryDir(tb testing.TB) string {
+	dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-bench-")
+	must(tb, err)
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// replayScenario is n pod lives as a scenario.
+func replayScenario(p *hwprofiles.Profile, n int) *scenarios.Scenario {
+	s := &scenarios.Scenario{
+		Name: "bench", Profile: p.Name, Reconcile: scenarios.ReconcileAuto,
+		Kubelet: fmt.Appendf(nil, `{"cpuManagerPolicy":"static","topologyManagerPolicy":"best-effort","reservedSystemCPUs":"0,%d"}`, len(p.CPUs)/2),
+		Steps:   []scenarios.Step{{Event: scenarios.StartKubelet{}}},
+	}
+	for i := range n {
+		s.Steps = append(s.Steps,
+			scenarios.Step{Event: scenarios.CreatePod{Pod: benchPod(i)}},
+			scenarios.Step{Event: scenarios.DeletePod{Pod: "p"}})
+	}
+	return s
+}
+
+// BenchmarkReplay compares a pod's life replayed through pinlab, with
+// observations, invariants and the log captured after each step, with the bare
+// upstream calls it makes. The metric overhead is their ratio, from turns taken
+// by both in one run, so that a busy machine slows both.
+func BenchmarkReplay(b *testing.B) {
+	decoder, err := kubelet.NewConfigDecoder()
+	must(b, err)
+	for _, name := range benchProfiles() {
+		p, err := hwprofiles.Load(name)
+		must(b, err)
+		b.Run(fmt.Sprintf("cpus=%d", len(p.CPUs)), func(b *testing.B) {
+			machine, err := p.MachineInfo()
+			must(b, err)
+			bare := newBareNode(b, machine, memoryDir(b), "best-effort")
+			const turn = 25
+			var bareTime, replayTime time.Duration
+			lives := 0
+			for b.Loop() {
+				started := time.Now()
+				for i := range turn {
+					bare.life(b, benchPod(i), fmt.Sprintf("bare_%d", i))
+				}
+				bareTime += time.Since(started)
+				s := replayScenario(p, turn)
+				target, err := sim.New(s, p, sim.Options{Decoder: decoder, TempDir: memoryDir(b)})
+				must(b, err)
+				// The kubelet's start is no part of a pod's life.
+				must(b, target.Apply(b.Context(), s.Steps[0].Event))
+				s.Steps = s.Steps[1:]
+				started = time.Now()
+				r := scenarios.Runner{}.Run(b.Context(), s, target, p)
+				replayTime += time.Since(started)
+				must(b, target.Close())
+				if r.Verdict != scenarios.Pass {
+					b.Fatal(r.Verdict, r.Reason)
+				}
+				lives += turn
+			}
+			b.ReportMetric(float64(bareTime.Microseconds())/float64(lives), "bare-us/life")
+			b.ReportMetric(float64(replayTime.Microseconds())/float64(lives), "replay-us/life")
+			b.ReportMetric(float64(replayTime)/float64(bareTime), "overhead")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
