@@ -34,7 +34,7 @@ func fixture(text string) fstest.MapFS {
 		if strings.HasPrefix(name, "cpu/") || strings.HasPrefix(name, "node/") {
 			name = "sys/devices/system/" + name
 		}
-		content = strings.ReplaceAll(content, `\n`, "\n")
+		content = strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(content)
 		if mode.IsRegular() && content != "" {
 			content += "\n"
 		}

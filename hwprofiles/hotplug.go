@@ -14,6 +14,8 @@ import (
 type home struct {
 	cpu   CPU // as it was online, with all CPUs of its core as siblings
 	cache UncoreCache
+	// mates are all CPUs of its package.
+	mates cpuset.CPUSet
 }
 
 // Clone returns a copy that shares nothing that can change.
@@ -71,10 +73,15 @@ func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) 
 // takeOffline leaves of CPU i what the kernel shows of an offline CPU.
 func (p *Profile) takeOffline(i int) {
 	c := &p.CPUs[i]
-	h := &home{cpu: *c}
+	pkg := c.Package
+	h := &home{cpu: *c, mates: p.CPUsWhere(func(o *CPU) bool { return o.Package == pkg && pkg != None })}
 	for j := range p.CPUs {
-		if o := p.CPUs[j].home; o != nil && o.cpu.Siblings.Contains(c.ID) {
+		o := p.CPUs[j].home
+		if o != nil && o.cpu.Siblings.Contains(c.ID) {
 			h.cpu.Siblings = h.cpu.Siblings.Union(o.cpu.Siblings)
+		}
+		if o != nil && o.mates.Contains(c.ID) {
+			h.mates = h.mates.Union(o.mates)
 		}
 	}
 	self := cpuset.New(c.ID)
@@ -92,10 +99,6 @@ func (p *Profile) takeOffline(i int) {
 		cache.CPUs = cache.CPUs.Difference(self)
 	}
 	p.UncoreCaches = slices.DeleteFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.CPUs.IsEmpty() })
-	if h.cpu.Package != None {
-		// Packages are counted anew; a partner in the package finds it again.
-		h.cpu.Package = p.partnerOf(i)
-	}
 	*c = offlineCPU(c.ID, c.NUMANode)
 	c.Kind = h.cpu.Kind
 	c.home = h
@@ -108,22 +111,6 @@ func offlineCPU(id, node int) CPU {
 		Core: None, Socket: None, Package: None, UncoreCache: None,
 		Die: None, Cluster: None, Book: None, Drawer: None,
 	}
-}
-
-// partnerOf returns the id of another CPU in the same package, which may be
-// offline itself, or the CPU's own id.
-func (p *Profile) partnerOf(i int) int {
-	for j := range p.CPUs {
-		if j != i && p.CPUs[j].Online && p.CPUs[j].Package == p.CPUs[i].Package {
-			return p.CPUs[j].ID
-		}
-	}
-	for j := range p.CPUs {
-		if h := p.CPUs[j].home; h != nil && h.cpu.Package == p.CPUs[i].ID {
-			return p.CPUs[j].ID
-		}
-	}
-	return p.CPUs[i].ID
 }
 
 // bringOnline puts CPU i back to its place.
@@ -139,7 +126,7 @@ func (p *Profile) bringOnline(i int) {
 		}
 	}
 	c.Siblings = cpuset.New(siblings...)
-	c.Package = p.packageAgain(i, c)
+	c.Package = p.packageAgain(i, h)
 	for _, sibling := range siblings {
 		if j, ok := p.index(sibling); ok && j != i {
 			p.CPUs[j].Siblings = c.Siblings
@@ -160,9 +147,9 @@ func (p *Profile) bringOnline(i int) {
 }
 
 // packageAgain finds the package of a CPU that comes online: that of an online
-// CPU in the same place, else a new one.
-func (p *Profile) packageAgain(i int, c CPU) int {
-	if c.Package == None {
+// mate, else a new one.
+func (p *Profile) packageAgain(i int, h *home) int {
+	if h.cpu.Package == None {
 		return None
 	}
 	next := 0
@@ -171,8 +158,8 @@ func (p *Profile) packageAgain(i int, c CPU) int {
 		if !o.Online || j == i {
 			continue
 		}
-		samePlace := c.Socket != None && o.Socket == c.Socket && o.Book == c.Book && o.Drawer == c.Drawer
-		if samePlace || c.Socket == None && o.ID == c.Package {
+		samePlace := h.cpu.Socket != None && o.Socket == h.cpu.Socket && o.Book == h.cpu.Book && o.Drawer == h.cpu.Drawer
+		if samePlace || h.mates.Contains(o.ID) {
 			return o.Package
 		}
 		next = max(next, o.Package+1)

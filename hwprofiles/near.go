@@ -14,7 +14,7 @@ func nearest(name string, valid []string) string {
 	for _, v := range sorted {
 		d := editDistance(strings.ToLower(name), strings.ToLower(v))
 		// A prefix or suffix that was left out is a small mistake.
-		if len(name) >= 4 && strings.Contains(strings.ToLower(v), strings.ToLower(name)) {
+		if len(name) >= 3 && strings.Contains(strings.ToLower(v), strings.ToLower(name)) {
 			d = min(d, 2)
 		}
 		if d < least {

@@ -169,6 +169,9 @@ func (r *replay) observe(ctx context.Context, step *Step, at *observe.Step) erro
 	if err != nil {
 		return fmt.Errorf("observe: %w", err)
 	}
+	if o.Containers == nil {
+		o.Containers = []observe.Container{} // an empty list in reports, not null
+	}
 	r.seen, r.observed = o, true
 	for _, a := range o.Admissions {
 		r.admissions[a.Pod] = a
