@@ -186,7 +186,7 @@ func lifeResult(t *testing.T) scenarios.Result {
 		if n := len(steps); n > 0 {
 			o = steps[n-1].Observation
 			o.Admissions = nil
-			o.Containers = append([]observe.Container(nil), o.Containers...)
+			o.Containers = append([]observe.Container{}, o.Containers...)
 			o.NUMAMemory = append([]observe.NUMAMemory(nil), o.NUMAMemory...)
 		}
 		change(&o)
