@@ -246,6 +246,9 @@ func (d *detector) readUncore(cpu int) (*foundCache, error) {
 		if err != nil {
 			return nil, err
 		}
+		if level > maxCacheLevel {
+			return nil, fmt.Errorf("%s/level: %d is no level of a cache; no machine has more than %d", at, level, maxCacheLevel)
+		}
 		kind, _, err := d.text(path.Join(at, "type"))
 		if err != nil {
 			return nil, err
@@ -267,6 +270,9 @@ func (d *detector) readUncore(cpu int) (*foundCache, error) {
 	}
 	return best, nil
 }
+
+// maxCacheLevel bounds the levels that are believed; real ones end at 4.
+const maxCacheLevel = 9
 
 // cacheSize reads a size like 36608K.
 func (d *detector) cacheSize(name string) (uint64, error) {

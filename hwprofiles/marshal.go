@@ -67,7 +67,7 @@ func (m *marshaller) placeAll() {
 }
 
 // placed says whether the ids of CPU i mean anything.
-func (m *marshaller) placed(i int) bool { return m.p.CPUs[i].Online && !m.p.CPUs[i].NoTopology }
+func (m *marshaller) placed(i int) bool { return m.p.CPUs[i].Online }
 
 // guess finds the shape with the fewest differences.
 func (m *marshaller) guess() {
@@ -111,6 +111,12 @@ func (m *marshaller) adopt(base *Profile) {
 	}
 	r := &reader{}
 	_ = r.renumber(&spec{cpus: cpuSpec{ids: &listSpec{ids: ids}}}, base) // as many, and distinct
+	for i := range m.p.CPUs {
+		if m.p.CPUs[i].NoTopology {
+			base.dropTopology(i)
+		}
+	}
+	base.renumberPackages()
 }
 
 // candidates are the shapes worth a try: with the sockets, cores and nodes that
@@ -295,8 +301,8 @@ func (m *marshaller) coresInOrder() []int {
 	for socket := range m.s.sockets {
 		for core := range m.s.coresOf(socket) {
 			id := at[[2]int{socket, core}]
-			if id < 0 {
-				return nil
+			if id == None {
+				id = core // of a CPU without topology, or an override follows
 			}
 			ids = append(ids, id)
 		}
@@ -383,11 +389,11 @@ func (m *marshaller) sameField(name string, a, b *Profile) bool {
 	return true
 }
 
-// counts says whether a field of CPU i is part of the profile. An unplaced CPU
-// has a node only, one without topology also a cache.
+// counts says whether a field of CPU i is part of the profile; an unplaced CPU
+// has a node only.
 func (m *marshaller) counts(name string, i int) bool {
 	c := &m.p.CPUs[i]
-	return name == "node" || m.placed(i) || c.Online && name == "l3"
+	return name == "node" || c.Online
 }
 
 func scalar(text string) string {

@@ -107,12 +107,7 @@ func drawProfile(t *rapid.T) *Profile {
 		}
 	}
 	if rapid.Bool().Draw(t, "no topology") {
-		last := &p.CPUs[len(p.CPUs)-1]
-		for _, id := range last.Siblings.List() {
-			i, _ := p.index(id)
-			p.CPUs[i].Siblings = p.CPUs[i].Siblings.Difference(cpuset.New(last.ID))
-		}
-		last.dropTopology()
+		p.dropTopology(len(p.CPUs) - 1)
 	}
 	p.renumberPackages()
 	if !p.NoCacheIDs {

@@ -46,7 +46,7 @@ func (r *reader) build(s *spec) (*Profile, error) {
 	}
 	p.Name, p.Description, p.Sources, p.NoCacheIDs = s.name, s.description, s.sources, s.noCacheIDs
 	steps := []func(*spec, *Profile) error{
-		r.renumber, r.addNodes, r.setFields, r.setNodeCPUs, r.setSiblings,
+		r.renumber, r.dropTopology, r.addNodes, r.setFields, r.setNodeCPUs, r.setSiblings,
 		r.setCaches, r.setDistances, r.setPossible, r.setStates,
 	}
 	for _, step := range steps {
@@ -381,18 +381,26 @@ func (r *reader) setPossible(s *spec, p *Profile) error {
 	return nil
 }
 
-// setStates takes CPUs offline and topology directories away.
+// dropTopology takes topology directories away. Other overrides may give back
+// what the kernel still says.
+func (r *reader) dropTopology(s *spec, p *Profile) error {
+	l := s.cpus.noTopology
+	if l == nil {
+		return nil
+	}
+	if err := r.known(p, l.line, "noTopology", l.ids); err != nil {
+		return err
+	}
+	for _, id := range l.ids {
+		i, _ := p.index(id)
+		p.dropTopology(i)
+	}
+	return nil
+}
+
+// setStates takes CPUs offline.
 func (r *reader) setStates(s *spec, p *Profile) error {
 	p.renumberPackages()
-	if l := s.cpus.noTopology; l != nil {
-		if err := r.known(p, l.line, "noTopology", l.ids); err != nil {
-			return err
-		}
-		for _, id := range l.ids {
-			i, _ := p.index(id)
-			p.CPUs[i].dropTopology()
-		}
-	}
 	for _, l := range []*listSpec{s.cpus.offline, s.cpus.unplaced} {
 		if l == nil {
 			continue
@@ -417,10 +425,17 @@ func (r *reader) setStates(s *spec, p *Profile) error {
 }
 
 // dropTopology leaves an online CPU without its topology directory.
-func (c *CPU) dropTopology() {
+func (p *Profile) dropTopology(i int) {
+	c := &p.CPUs[i]
+	self := cpuset.New(c.ID)
+	for _, sibling := range c.Siblings.UnsortedList() {
+		if j, ok := p.index(sibling); ok && j != i {
+			p.CPUs[j].Siblings = p.CPUs[j].Siblings.Difference(self)
+		}
+	}
 	c.Core, c.Socket, c.Package = None, None, None
 	c.Die, c.Cluster, c.Book, c.Drawer = None, None, None, None
-	c.Siblings = cpuset.New(c.ID)
+	c.Siblings = self
 	c.NoTopology = true
 }
 

@@ -217,7 +217,7 @@ func (r *reader) cache(n *yaml.Node, s *spec) error {
 		},
 		"level": func(n *yaml.Node) error {
 			level, err := parseNumber(n.Value)
-			if cs.level = level; err != nil || level < 3 || level > 9 {
+			if cs.level = level; err != nil || level < 3 || level > maxCacheLevel {
 				return r.errorf(n.Line, "level is %s; want 3 or above", kindOf(n))
 			}
 			return nil

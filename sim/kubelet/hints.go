@@ -35,8 +35,11 @@ type HintRound struct {
 	// Container is empty when the whole pod was asked for (pod scope).
 	Container string
 	// Before is what the managers held when they were asked.
-	Before  Snapshot
-	Answers []ResourceHints
+	Before Snapshot
+	// FreeDevices counts the devices that nobody held then, by resource and
+	// NUMA node; those without a node count under -1.
+	FreeDevices map[string]map[int]int
+	Answers     []ResourceHints
 	// Best is the merged hint.
 	Best Hint
 }
@@ -55,13 +58,13 @@ func providers() []string { return []string{"devices", "cpu", "memory"} }
 // answer came from: asking the managers again afterwards would give others,
 // since an admission takes resources container by container.
 func (l *Lifetime) AdmitExplained(pod *v1.Pod, others []*v1.Pod) (AdmitResult, []HintRound, error) {
-	var before []Snapshot
+	var before []HintRound
 	fresh := true
 	l.log.hook = func(msg string) {
 		switch msg {
 		case msgHints:
 			if fresh {
-				before = append(before, l.Snapshot())
+				before = append(before, HintRound{Before: l.Snapshot(), FreeDevices: l.freeDevices()})
 				fresh = false
 			}
 		case msgBest:
@@ -110,7 +113,8 @@ func (e logEntry) value(key string) (any, bool) {
 	return nil, false
 }
 
-func hintRounds(lines []logEntry, before []Snapshot) ([]HintRound, error) {
+// hintRounds completes what was seen before each round by what was said in it.
+func hintRounds(lines []logEntry, before []HintRound) ([]HintRound, error) {
 	var rounds []HintRound
 	var answers []map[string][]topologymanager.TopologyHint
 	for _, line := range lines {
@@ -130,7 +134,8 @@ func hintRounds(lines []logEntry, before []Snapshot) ([]HintRound, error) {
 			}
 			name, _ := line.value("containerName")
 			container, _ := name.(string)
-			round := HintRound{Container: container, Before: before[len(rounds)], Best: newHint(best)}
+			round := before[len(rounds)]
+			round.Container, round.Best = container, newHint(best)
 			for i, provider := range providers() {
 				round.Answers = append(round.Answers, resourceHints(provider, answers[i])...)
 			}
@@ -168,12 +173,16 @@ func (l *Lifetime) Allocatable() (capacity, allocatable v1.ResourceList) {
 	return l.node.Status.Capacity.DeepCopy(), l.node.Status.Allocatable.DeepCopy()
 }
 
-// FreeDevices counts the devices of a resource that nobody holds, by NUMA
-// node; a device without a node counts under -1.
-func (l *Lifetime) FreeDevices(resource string) map[int]int {
-	free := map[int]int{}
-	for _, d := range l.devices.free(resource) {
-		free[max(d.NUMANode, -1)]++
+func (l *Lifetime) freeDevices() map[string]map[int]int {
+	if len(l.devices.byResource) == 0 {
+		return nil
+	}
+	free := map[string]map[int]int{}
+	for name := range l.devices.byResource {
+		free[name] = map[int]int{}
+		for _, d := range l.devices.free(name) {
+			free[name][max(d.NUMANode, -1)]++
+		}
 	}
 	return free
 }

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -211,37 +212,32 @@ func (l *Lifetime) startManagers() error {
 	return nil
 }
 
-// do runs a piece of upstream's code in a goroutine of its own, so that it can
-// be ended in the middle (Kill) and a panic stays an error.
+// do runs a piece of upstream's code that may be ended in the middle (Kill) and
+// whose panics are errors.
 func (l *Lifetime) do(fn func() error) (err error) {
-	done := make(chan struct{})
-	finished := false
-	go func() {
-		defer close(done)
-		defer func() {
-			if v := recover(); v != nil {
-				err, finished = &PanicError{Value: v, Stack: string(debug.Stack())}, true
-			}
-		}()
-		err = fn()
-		finished = true
+	defer func() {
+		switch v := recover(); v.(type) {
+		case nil:
+		case killSignal:
+			err = ErrKilled
+		default:
+			err = &PanicError{Value: v, Stack: string(debug.Stack())}
+		}
 	}()
-	<-done
-	if !finished {
-		l.end(nil)
-		return ErrKilled
-	}
-	return err
+	return fn()
 }
 
 // ErrKilled says that the kubelet was killed while it worked.
-var ErrKilled = fmt.Errorf("kubelet killed")
+var ErrKilled = errors.New("kubelet killed")
+
+// killSignal unwinds upstream's code up to do, or up to the top of its loop.
+type killSignal struct{}
 
 // Kill ends the lifetime from inside one of its own calls, such as a
-// WriteHook; the calling goroutine ends.
+// WriteHook. It does not return.
 func (l *Lifetime) Kill() {
 	l.end(nil)
-	runtime.Goexit()
+	panic(killSignal{})
 }
 
 // Stop ends the lifetime from outside; SIGTERM and SIGKILL are the same here,
@@ -268,7 +264,9 @@ func (l *Lifetime) Ended() (bool, error) {
 
 // loopPanicked ends the lifetime and the loop's goroutine.
 func (l *Lifetime) loopPanicked(_ context.Context, v any) {
-	l.end(&PanicError{Value: v, Stack: string(debug.Stack())})
+	if _, killed := v.(killSignal); !killed {
+		l.end(&PanicError{Value: v, Stack: string(debug.Stack())})
+	}
 	runtime.Goexit()
 }
 

@@ -2,12 +2,20 @@ package kubelet
 
 import (
 	"bytes"
+	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager/bitmask"
+	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/sim/observe"
 )
@@ -92,24 +100,94 @@ func render(lines []logEntry) []observe.LogLine {
 	}
 	var buf bytes.Buffer
 	out := make([]observe.LogLine, 0, len(lines))
-	logger := textlogger.NewLogger(textlogger.NewConfig(
-		textlogger.Output(&buf), textlogger.Verbosity(10), textlogger.FixedTime(time.Unix(0, 0))))
-	text := logger.GetSink()
 	for _, l := range lines {
-		buf.Reset()
 		line := observe.LogLine{Severity: "I", Verbosity: l.level}
 		if l.isErr {
 			line.Severity = "E"
-			text.Error(l.err, l.msg, l.kv...)
+		}
+		buf.Reset()
+		if renderPlain(&buf, l) {
+			line.Text = buf.String()
 		} else {
-			text.Info(l.level, l.msg, l.kv...)
+			line.Text = renderFull(l)
 		}
-		s := strings.TrimRight(buf.String(), "\n")
-		if _, rest, ok := strings.Cut(s, "] "); ok {
-			s = rest
-		}
-		line.Text = s
 		out = append(out, line)
 	}
 	return out
+}
+
+// renderFull asks klog itself.
+func renderFull(l logEntry) string {
+	var buf bytes.Buffer
+	text := textlogger.NewLogger(textlogger.NewConfig(
+		textlogger.Output(&buf), textlogger.Verbosity(10), textlogger.FixedTime(time.Unix(0, 0)))).GetSink()
+	if l.isErr {
+		text.Error(l.err, l.msg, l.kv...)
+	} else {
+		text.Info(l.level, l.msg, l.kv...)
+	}
+	s := strings.TrimRight(buf.String(), "\n")
+	if _, rest, ok := strings.Cut(s, "] "); ok {
+		s = rest
+	}
+	return s
+}
+
+// renderPlain is a short cut for the lines without anything unusual, which are
+// nearly all; it says false for the others. klog's own text logger spends most
+// of its time on the header, which is thrown away here. A test compares the
+// two.
+func renderPlain(buf *bytes.Buffer, l logEntry) bool {
+	if len(l.kv)%2 != 0 || strings.Contains(l.msg, "\n") {
+		return false
+	}
+	buf.WriteString(strconv.Quote(l.msg))
+	if l.err != nil && !writePair(buf, "err", l.err) {
+		return false
+	}
+	for i := 0; i < len(l.kv); i += 2 {
+		key, ok := l.kv[i].(string)
+		if !ok || !writePair(buf, key, l.kv[i+1]) {
+			return false
+		}
+		for j := 0; j < i; j += 2 {
+			if l.kv[j] == l.kv[i] {
+				return false // klog drops one of the two
+			}
+		}
+	}
+	return true
+}
+
+func writePair(buf *bytes.Buffer, key string, value any) bool {
+	buf.WriteByte(' ')
+	buf.WriteString(key)
+	buf.WriteByte('=')
+	text := ""
+	switch v := value.(type) {
+	case string:
+		text = v
+	case cpuset.CPUSet:
+		text = v.String()
+	case klog.ObjectRef:
+		text = v.String()
+	case bitmask.BitMask:
+		text = v.String()
+	case error:
+		text = v.Error()
+	case int, bool, types.UID, lifecycle.Operation,
+		topologymanager.TopologyHint, map[string][]topologymanager.TopologyHint:
+		if json.NewEncoder(buf).Encode(v) != nil {
+			return false
+		}
+		buf.Truncate(buf.Len() - 1) // the encoder's line end
+		return true
+	default:
+		return false
+	}
+	if strings.Contains(text, "\n") {
+		return false
+	}
+	buf.WriteString(strconv.Quote(text))
+	return true
 }

@@ -18,6 +18,9 @@ func FromSet(s cpuset.CPUSet) CPUs { return CPUs(s.String()) }
 // ParseCPUs reads a kernel list and puts it into canonical form. It accepts
 // what the kernel and the kubelet accept: "", "0-3,8", " 1, 2".
 func ParseCPUs(list string) (CPUs, error) {
+	if canonical(list) {
+		return CPUs(list), nil
+	}
 	var b strings.Builder
 	for _, r := range list {
 		if r != ' ' && r != '\n' && r != '\t' {
@@ -29,6 +32,46 @@ func ParseCPUs(list string) (CPUs, error) {
 		return "", err
 	}
 	return FromSet(set), nil
+}
+
+// canonical says that a list is in ascending order with ranges merged, as the
+// kernel and the kubelet write it, and within bounds.
+func canonical(list string) bool {
+	last := -2 // the highest id so far
+	for rest := list; rest != ""; {
+		part, tail, more := strings.Cut(rest, ",")
+		if more && tail == "" {
+			return false
+		}
+		low, high, isRange := strings.Cut(part, "-")
+		first, ok := cpuID(low)
+		if !ok || first <= last+1 {
+			return false
+		}
+		last = first
+		if isRange {
+			if last, ok = cpuID(high); !ok || last <= first {
+				return false
+			}
+		}
+		rest = tail
+	}
+	return true
+}
+
+// cpuID reads a number without sign, leading zeros or more than MaxCPUID.
+func cpuID(text string) (int, bool) {
+	if text == "" || len(text) > 4 || (text[0] == '0' && len(text) > 1) {
+		return 0, false
+	}
+	n := 0
+	for _, digit := range []byte(text) {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		n = n*10 + int(digit-'0')
+	}
+	return n, n <= MaxCPUID
 }
 
 // MaxCPUID bounds the CPU ids that a list may name; Linux supports 8192 CPUs.

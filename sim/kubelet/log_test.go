@@ -1,0 +1,49 @@
+package kubelet
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/cpuset"
+)
+
+// TestRenderIsKlogs holds every line of a busy lifetime, and some unusual ones,
+// against klog's own text logger.
+func TestRenderIsKlogs(t *testing.T) {
+	g := NewWithT(t)
+	d := &desk{pods: []*v1.Pod{shared("web"), guaranteed("db", 2), guaranteed("big", 40)}}
+	l := start(t, params(t, d, `{cpuManagerPolicy: static, reservedSystemCPUs: "0,8", topologyManagerPolicy: restricted, logging: {verbosity: 10}}`))
+	for _, p := range d.pods {
+		_, err := l.Admit(p, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(l.PreStart(p, &p.Spec.Containers[0], p.Name+"-app")).To(Succeed())
+	}
+	d.update = func(string) error { return errors.New("unable to freeze") }
+	g.Expect(l.Reconcile()).To(Succeed())
+	d.pods = nil
+	g.Expect(l.Reconcile()).To(Succeed())
+	lines := append(l.log.take(),
+		logEntry{msg: `quotes " and <html>`, kv: []any{"uid", types.UID("a<b"), "ref", klog.ObjectRef{Name: "x", Namespace: "y"}, "set", cpuset.New(3, 1, 2)}},
+		logEntry{msg: "two\nlines", kv: []any{"k", "v"}},
+		logEntry{msg: "value of two lines", kv: []any{"k", "a\nb"}},
+		logEntry{msg: "a key twice", kv: []any{"k", "a", "j", 1, "k", "b"}},
+		logEntry{msg: "no value", kv: []any{"k"}},
+		logEntry{msg: "error without error", isErr: true},
+		logEntry{msg: "bytes", kv: []any{"k", []byte("x")}},
+	)
+	plain := 0
+	for _, line := range lines {
+		var buf bytes.Buffer
+		if renderPlain(&buf, line) {
+			plain++
+			g.Expect(buf.String()).To(Equal(renderFull(line)))
+		}
+	}
+	g.Expect(len(lines)).To(BeNumerically(">", 50))
+	g.Expect(plain).To(BeNumerically(">", len(lines)*3/4), "the short cut is for nearly all lines")
+}

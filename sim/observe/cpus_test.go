@@ -1,0 +1,61 @@
+package observe
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/cpuset"
+	"pgregory.net/rapid"
+)
+
+func TestParseCPUs(t *testing.T) {
+	for list, want := range map[string]CPUs{
+		"": "", "0": "0", "0-3,8": "0-3,8", " 1, 2\n": "1-2", "3,1,2": "1-3", "0-1,2-3": "0-3", "5,5": "5",
+		"0,2,4": "0,2,4", "0-0": "0", "007": "7", "8191": "8191",
+	} {
+		g := NewWithT(t)
+		got, err := ParseCPUs(list)
+		g.Expect(err).NotTo(HaveOccurred(), list)
+		g.Expect(got).To(Equal(want), list)
+	}
+	for _, list := range []string{"a", "1-", "-1", "3-1", "1,,2", "8192", "0-2000000000", "1-2-3", ",", "1,"} {
+		_, err := ParseCPUs(list)
+		NewWithT(t).Expect(err).To(HaveOccurred(), list)
+	}
+}
+
+// TestCanonicalIsCpusets holds the short cut against the library: it may only
+// say yes where parsing and formatting again changes nothing.
+func TestCanonicalIsCpusets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ids := rapid.SliceOf(rapid.IntRange(0, 40)).Draw(t, "ids")
+		list := cpuset.New(ids...).String()
+		if !canonical(list) {
+			t.Fatalf("%q is what cpuset writes", list)
+		}
+		free := rapid.StringMatching(`[0-9]{1,2}([,-][0-9]{0,2}){0,5}`).Draw(t, "free")
+		if !canonical(free) {
+			return
+		}
+		set, err := cpuset.Parse(free)
+		if err != nil || set.String() != free {
+			t.Fatalf("%q is not canonical: %q, %v", free, set.String(), err)
+		}
+	})
+}
+
+func FuzzParseCPUs(f *testing.F) {
+	for _, seed := range []string{"", "0-3,8", "0-95", "1,,2", "0-2000000000", " 1, 2\n", "3-1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		c, err := ParseCPUs(list)
+		if err != nil {
+			return
+		}
+		again, err := ParseCPUs(string(c))
+		if err != nil || again != c || FromSet(c.Set()) != c {
+			t.Fatalf("%q gives %q, which does not come back: %q, %v", list, c, again, err)
+		}
+	})
+}
