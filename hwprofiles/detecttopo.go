@@ -280,7 +280,7 @@ func (d *detector) cacheSize(name string) (uint64, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	unit := uint64(1)
+	var unit uint64
 	switch s[len(s)-1] {
 	case 'K':
 		unit = 1 << 10
@@ -289,11 +289,8 @@ func (d *detector) cacheSize(name string) (uint64, error) {
 	case 'G':
 		unit = 1 << 30
 	}
-	if unit > 1 {
-		s = s[:len(s)-1]
-	}
-	n, err := strconv.ParseUint(s, 10, 33)
-	if err != nil {
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 33)
+	if err != nil || unit == 0 {
 		return 0, fmt.Errorf("%s: %q is no cache size; want one like 32768K", name, clip(s))
 	}
 	return n * unit, nil

@@ -46,6 +46,7 @@ func (p *Profile) Clone() *Profile {
 // detected cannot come online: the kernel never showed its place.
 func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) {
 	q := p.Clone()
+	var leaving []int
 	for _, id := range cpus.List() {
 		i, ok := q.index(id)
 		if !ok {
@@ -55,7 +56,7 @@ func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) 
 			continue
 		}
 		if !online {
-			q.takeOffline(i)
+			leaving = append(leaving, i)
 			continue
 		}
 		if q.CPUs[i].home == nil {
@@ -63,6 +64,7 @@ func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) 
 		}
 		q.bringOnline(i)
 	}
+	q.takeOffline(leaving)
 	if q.OnlineCPUs().IsEmpty() {
 		return nil, errors.New("no CPU would be online; the kernel keeps the last one")
 	}
@@ -70,35 +72,54 @@ func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) 
 	return q, nil
 }
 
-// takeOffline leaves of CPU i what the kernel shows of an offline CPU.
-func (p *Profile) takeOffline(i int) {
-	c := &p.CPUs[i]
-	pkg := c.Package
-	h := &home{cpu: *c, mates: p.CPUsWhere(func(o *CPU) bool { return o.Package == pkg && pkg != None })}
+// takeOffline leaves of the online CPUs at these places what the kernel shows
+// of offline ones.
+func (p *Profile) takeOffline(places []int) {
+	gone := make([]int, len(places))
+	for k, i := range places {
+		gone[k] = p.CPUs[i].ID
+		p.takeOne(i)
+	}
+	left := cpuset.New(gone...)
+	staying := map[int]cpuset.CPUSet{} // by the lowest CPU of the core as it was
 	for j := range p.CPUs {
-		o := p.CPUs[j].home
-		if o != nil && o.cpu.Siblings.Contains(c.ID) {
-			h.cpu.Siblings = h.cpu.Siblings.Union(o.cpu.Siblings)
-		}
-		if o != nil && o.mates.Contains(c.ID) {
-			h.mates = h.mates.Union(o.mates)
-		}
-	}
-	self := cpuset.New(c.ID)
-	for _, sibling := range c.Siblings.UnsortedList() {
-		if j, ok := p.index(sibling); ok && j != i {
-			p.CPUs[j].Siblings = p.CPUs[j].Siblings.Difference(self)
-		}
-	}
-	for j := range p.UncoreCaches {
-		cache := &p.UncoreCaches[j]
-		if cache.ID != c.UncoreCache {
+		c := &p.CPUs[j]
+		if !c.Online || c.Siblings.Size() == 1 {
 			continue
 		}
-		h.cache = *cache
-		cache.CPUs = cache.CPUs.Difference(self)
+		first := lowest(c.Siblings)
+		if _, ok := staying[first]; !ok {
+			staying[first] = c.Siblings.Difference(left)
+		}
+		c.Siblings = staying[first]
+	}
+	for j := range p.UncoreCaches {
+		p.UncoreCaches[j].CPUs = p.UncoreCaches[j].CPUs.Difference(left)
 	}
 	p.UncoreCaches = slices.DeleteFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.CPUs.IsEmpty() })
+}
+
+// takeOne is takeOffline of one CPU, but for what others say of it.
+func (p *Profile) takeOne(i int) {
+	c := &p.CPUs[i]
+	h := &home{cpu: *c}
+	// A CPU of the same core or package that went before knows them whole.
+	for j := range p.CPUs {
+		o := p.CPUs[j].home
+		if o != nil && o.mates.Contains(c.ID) {
+			h.mates = o.mates
+			if o.cpu.Siblings.Contains(c.ID) {
+				h.cpu.Siblings = o.cpu.Siblings
+				break
+			}
+		}
+	}
+	if pkg := c.Package; h.mates.IsEmpty() {
+		h.mates = p.CPUsWhere(func(o *CPU) bool { return o.Package == pkg || o.ID == c.ID })
+	}
+	if at := slices.IndexFunc(p.UncoreCaches, func(u UncoreCache) bool { return u.ID == c.UncoreCache }); at >= 0 {
+		h.cache = p.UncoreCaches[at]
+	}
 	*c = offlineCPU(c.ID, c.NUMANode)
 	c.Kind = h.cpu.Kind
 	c.home = h

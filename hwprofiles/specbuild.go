@@ -408,12 +408,15 @@ func (r *reader) setStates(s *spec, p *Profile) error {
 		if err := r.known(p, l.line, "offline", l.ids); err != nil {
 			return err
 		}
+		var leaving []int
 		for _, id := range l.ids {
-			i, _ := p.index(id)
-			if p.CPUs[i].Online {
-				p.takeOffline(i)
+			if i, _ := p.index(id); p.CPUs[i].Online {
+				leaving = append(leaving, i)
 			}
-			if l == s.cpus.unplaced {
+		}
+		p.takeOffline(leaving)
+		for _, id := range l.ids {
+			if i, _ := p.index(id); l == s.cpus.unplaced {
 				p.CPUs[i].home = nil
 			}
 		}

@@ -233,9 +233,7 @@ func (l *loading) register(pod *corev1.Pod, line int, vague bool) {
 		pod.UID = podUID(key, ordinal)
 	}
 	l.scope.uid(pod.UID)
-	l.scope.add(l, line, pod.Name, &podScope{
-		line: line, namespace: pod.Namespace, containers: containerNames(pod), vague: vague,
-	})
+	l.scope.add(l, line, pod.Name, newPodScope(pod, line, vague))
 }
 
 // containerNames lists the init containers, then the others.

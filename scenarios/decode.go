@@ -177,6 +177,10 @@ func (d *decoder) structure(n *node, v reflect.Value, at *place) {
 	}
 	table := d.table(v.Type())
 	for _, f := range n.fields {
+		if d.problems.full() {
+			d.problems.more++
+			return
+		}
 		index, ok := table[f.key]
 		if !ok {
 			d.unknownField(f, at, slices.Collect(maps.Keys(table)))
@@ -190,10 +194,6 @@ func (d *decoder) structure(n *node, v reflect.Value, at *place) {
 }
 
 func (d *decoder) unknownField(f member, at *place, valid []string) {
-	if d.problems.full() {
-		d.problems.more++
-		return
-	}
 	// In {cpus: 0,2-3} the comma ends the value.
 	if f.value.isNull() && f.value.value == "" && regexp.MustCompile(`^\d+(-\d+)?$`).MatchString(f.key) {
 		d.errorf(f.line, "unknown field %s%s; a CPU list with commas needs quotes between braces", quote(f.key), at.in())
@@ -229,6 +229,10 @@ func (d *decoder) mapping(n *node, v reflect.Value, at *place) {
 	t := v.Type()
 	v.Set(reflect.MakeMapWithSize(t, len(n.fields)))
 	for _, f := range n.fields {
+		if d.problems.full() {
+			d.problems.more++
+			return
+		}
 		value := reflect.New(t.Elem()).Elem()
 		d.decode(f.value, value, at.field(f.key))
 		v.SetMapIndex(reflect.ValueOf(f.key).Convert(t.Key()), value)
@@ -249,6 +253,10 @@ func (d *decoder) list(n *node, v reflect.Value, at *place) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
 	for i, item := range items {
+		if d.problems.full() {
+			d.problems.more++
+			return
+		}
 		d.decode(item, v.Index(i), at.item(i))
 	}
 }

@@ -125,7 +125,8 @@ func orList(words []string) string {
 // is close, and whether it is alone in being so close.
 func nearest(name string, valid []string) (best string, alone bool) {
 	const longest = 64 // nobody misspells more than that by a few letters
-	if name == "" || len(name) > longest {
+	const most = 1000  // and nobody is helped by one of thousands
+	if name == "" || len(name) > longest || len(valid) > most {
 		return "", false
 	}
 	lower := strings.ToLower(name)

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,21 +20,18 @@ func (l *loading) expect(n *node) *Expect {
 	if e.Kubelet != "" {
 		l.oneOf(n, "expect", "kubelet", string(e.Kubelet), string(observe.KubeletRunning), string(observe.KubeletStopped), string(observe.KubeletFailed))
 	}
-	pods := n.get("pods")
-	for _, name := range slices.Sorted(maps.Keys(e.Pods)) {
-		l.scope.seen(l, pods.lineOf(name), "expect.pods", name)
-		if qos := e.Pods[name].QoS; qos != "" {
-			l.qos(pods.get(name), "expect.pods."+name, qos)
+	for _, f := range n.get("pods").members() {
+		l.scope.seen(l, f.line, "expect.pods", f.key)
+		if qos := e.Pods[f.key].QoS; qos != "" {
+			l.qos(f.value, "expect.pods."+f.key, qos)
 		}
 	}
-	containers := n.get("containers")
-	for _, ref := range slices.Sorted(maps.Keys(e.Containers)) {
-		l.scope.seenContainer(l, containers.lineOf(ref), "expect.containers", ref)
-		c := e.Containers[ref]
-		if at := containers.get(ref); at.kind == mapping {
-			l.expectContainer(at, ref, &c)
+	for _, f := range n.get("containers").members() {
+		l.scope.seenContainer(l, f.line, "expect.containers", f.key)
+		if c, ok := e.Containers[f.key]; ok && f.value.kind == mapping {
+			l.expectContainer(f.value, f.key, &c)
+			e.Containers[f.key] = c
 		}
-		e.Containers[ref] = c
 	}
 	if e.Violations != nil {
 		for _, name := range *e.Violations {

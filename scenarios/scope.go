@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -28,6 +29,7 @@ type podScope struct {
 	line, deleted int
 	namespace     string
 	containers    []string
+	has           map[string]bool
 	// vague says that its containers are not known.
 	vague bool
 }
@@ -61,6 +63,16 @@ func (s *scope) checkStep(l *loading, line int, at, name string) {
 	case step.event == keyExpect:
 		l.errorf(line, "%s.steps: %s is an expectation; an invariant breaks in an event", at, quote(name))
 	}
+}
+
+// newPodScope is what the steps know of a pod.
+func newPodScope(pod *corev1.Pod, line int, vague bool) *podScope {
+	p := &podScope{line: line, namespace: pod.Namespace, containers: containerNames(pod), vague: vague}
+	p.has = make(map[string]bool, len(p.containers))
+	for _, name := range p.containers {
+		p.has[name] = true
+	}
+	return p
 }
 
 // add records a created pod.
@@ -147,7 +159,7 @@ func (s *scope) badRef(l *loading, line int, at, ref string) {
 }
 
 func (s *scope) container(l *loading, line int, at, ref string, pod *podScope, container string) {
-	if pod.vague || slices.Contains(pod.containers, container) {
+	if pod.vague || pod.has[container] || l.problems.full() {
 		return
 	}
 	name, _, _ := strings.Cut(ref, "/")

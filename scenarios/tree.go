@@ -16,8 +16,10 @@ import (
 // Limits of a file. They are far above what a person writes and keep a hostile
 // file from using up the machine.
 const (
-	// MaxFileBytes is the size of the largest file that is read.
-	MaxFileBytes = 8 << 20
+	// MaxFileBytes is the size of the largest file that is read. A dump of all
+	// pods of a full node is a quarter of it; parsed, a file takes a hundred
+	// times its size.
+	MaxFileBytes = 4 << 20
 	// maxDepth bounds nesting; a pod's deepest field is at about 15.
 	maxDepth = 100
 	// maxExpanded bounds the nodes that aliases may stand for in one file.
@@ -72,6 +74,14 @@ func (n *node) get(key string) *node {
 		}
 	}
 	return nil
+}
+
+// members returns a mapping's fields; nothing has none.
+func (n *node) members() []member {
+	if n == nil {
+		return nil
+	}
+	return n.fields
 }
 
 // lineOf returns the line of a key below n, else n's own.

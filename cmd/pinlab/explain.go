@@ -1,5 +1,226 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
 
-func newExplain() *cobra.Command { return &cobra.Command{Use: "explain", Hidden: true} }
+	"github.com/spf13/cobra"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/explain"
+	"github.com/pinlab/pinlab/sim/kubelet"
+	"github.com/pinlab/pinlab/sim/worker"
+)
+
+type explainFlags struct {
+	profile string
+	config  string
+	state   string
+	devices []string
+	output  string
+	timeout time.Duration
+}
+
+func newExplain() *cobra.Command {
+	var f explainFlags
+	cmd := &cobra.Command{
+		Use: "explain POD.yaml", Short: "Say why a pod is or is not pinned, and what to change", Args: cobra.ExactArgs(1),
+		Long: `Say what a kubelet would do with a pod, before anything is deployed: its QoS
+class and the field that decides it, which containers get CPUs of their own and
+which ones, what topology admission answers with the arithmetic per NUMA node,
+and the smallest change that gets the pod pinned. Every answer is that of the
+kubelet's real managers, which are asked about each suggested change as well.
+
+POD.yaml holds Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs,
+CronJobs or Lists of them, in any number of documents; - reads standard input.
+Several pods are placed one after another on the same node, as if created in
+that order.
+
+Without --config the kubelet is assumed to have the static CPU manager policy
+with one CPU reserved, and everything else at its defaults. A node's real
+configuration is what 'kubectl get --raw /api/v1/nodes/NODE/proxy/configz'
+shows under kubeletconfig.
+
+--state takes a copy of a node's /var/lib/kubelet/cpu_manager_state: the pods in
+it keep their CPUs. The file is only read.
+
+Exit codes: 0 the kubelet admits every pod, pinned or not; 1 it rejects a pod,
+or does not start with this configuration or state file; 2 bad input or usage;
+3 the harness could not do its work.`,
+		Example: `  # why is this Deployment not pinned, on the machine you are sitting at?
+  pinlab explain deployment.yaml
+
+  # on another server, with the node's own configuration and state
+  pinlab explain pod.yaml --profile epyc-9654-2s-nps4 --config kubelet.yaml --state cpu_manager_state
+
+  # a pod of the cluster, on a made-up machine
+  kubectl get pod web-0 -o yaml | pinlab explain - --profile 'sockets=2 cores=24 threads=2'
+
+  # two devices, near NUMA nodes 0 and 1
+  pinlab explain pod.yaml --device nvidia.com/gpu=0 --device nvidia.com/gpu=1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runExplain(cmd, args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.profile, "profile", "p", worker.Detected, "machine: a profile name, a file, a shape, or 'detected' for this one")
+	flags.StringVar(&f.config, "config", "", "KubeletConfiguration file of the node")
+	flags.StringVar(&f.state, "state", "", "copy of the node's cpu_manager_state file")
+	flags.StringArrayVar(&f.devices, "device", nil, "a device and its NUMA node, RESOURCE=NODE; may be repeated")
+	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for the managers to answer")
+	addOutput(cmd, &f.output)
+	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append(hwprofiles.Names(), worker.Detected), cobra.ShellCompDirectiveDefault
+	})
+	return cmd
+}
+
+func runExplain(cmd *cobra.Command, file string, f explainFlags) error {
+	switch f.output {
+	case "table", "json", "yaml":
+	default:
+		return fmt.Errorf("--output %q: want table, json or yaml", f.output)
+	}
+	o, err := f.options(cmd.InOrStdin(), file)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+	defer cancel()
+	r, err := explainWithin(ctx, o)
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	err = report.Any(w, f.output, r, func(w io.Writer) error {
+		return explain.Write(w, r, report.MapOptions{Color: colour(w), Width: width(w)})
+	})
+	if err != nil {
+		return harness(err)
+	}
+	if !r.Held() {
+		return &exitError{code: exitBroken}
+	}
+	return nil
+}
+
+// options reads everything that is given.
+func (f explainFlags) options(in io.Reader, file string) (explain.Options, error) {
+	o := explain.Options{}
+	tools, err := newToolchain()
+	if err != nil {
+		return o, err
+	}
+	o.Decoder = tools.decoder
+	name, data := file, []byte(nil)
+	if file == "-" {
+		name = "standard input"
+		data, err = io.ReadAll(io.LimitReader(in, scenarios.MaxFileBytes+1))
+	} else {
+		data, err = readInput(file)
+	}
+	if err != nil {
+		return o, err
+	}
+	if o.Pods, err = explain.LoadPods(data, name); err != nil {
+		return o, err
+	}
+	if o.Profile, err = worker.Resolve(f.profile, "/"); err != nil {
+		return o, fmt.Errorf("--profile %s: %w", f.profile, err)
+	}
+	if f.config != "" {
+		if data, err = readInput(f.config); err != nil {
+			return o, err
+		}
+		if o.Config, err = tools.loader.KubeletConfig(data, f.config); err != nil {
+			return o, err
+		}
+	}
+	if f.state != "" {
+		if o.State, err = readInput(f.state); err != nil {
+			return o, err
+		}
+		o.StateFile = f.state
+	}
+	o.Devices, err = parseDevices(f.devices)
+	return o, err
+}
+
+// readInput reads a regular file, of a size that a person's file has.
+func readInput(name string) ([]byte, error) {
+	st, err := os.Stat(name)
+	var data []byte
+	switch {
+	case err != nil:
+	case !st.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case st.Size() > scenarios.MaxFileBytes:
+		err = fmt.Errorf("file of %d bytes is too large; at most %d", st.Size(), scenarios.MaxFileBytes)
+	default:
+		data, err = os.ReadFile(name)
+	}
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+// parseDevices reads RESOURCE=NODE; the devices of a resource are numbered.
+func parseDevices(list []string) ([]kubelet.Device, error) {
+	var devices []kubelet.Device
+	count := map[string]int{}
+	for _, arg := range list {
+		resource, text, ok := strings.Cut(arg, "=")
+		node, err := strconv.Atoi(text)
+		if !ok || err != nil || !strings.Contains(resource, "/") {
+			return nil, fmt.Errorf("--device %q: want RESOURCE=NODE, like nvidia.com/gpu=0", arg)
+		}
+		devices = append(devices, kubelet.Device{Resource: resource, ID: strconv.Itoa(count[resource]), NUMANode: node})
+		count[resource]++
+	}
+	return devices, nil
+}
+
+// explainWithin gives up when the managers take too long, as they do with many
+// NUMA nodes: their code cannot be interrupted, but the process ends.
+func explainWithin(ctx context.Context, o explain.Options) (*explain.Report, error) {
+	type answer struct {
+		report *explain.Report
+		err    error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		r, err := explain.Explain(ctx, o)
+		done <- answer{r, err}
+	}()
+	select {
+	case a := <-done:
+		if errors.Is(a.err, context.DeadlineExceeded) {
+			return nil, harness(errors.New("the managers did not answer in time; see --timeout"))
+		}
+		var input *explain.InputError
+		switch {
+		case errors.As(a.err, &input):
+			return nil, input
+		case a.err != nil:
+			return nil, harness(a.err)
+		}
+		return a.report, nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, harness(errors.New("the managers did not answer in time; see --timeout"))
+		}
+		return nil, harness(errors.New("interrupted"))
+	}
+}

@@ -49,7 +49,10 @@ func bytesText(n int64) string {
 func plainAmount(name string, n int64) string {
 	switch corev1.ResourceName(name) {
 	case corev1.ResourceCPU:
-		return "cpu " + resource.NewMilliQuantity(n, resource.DecimalSI).String()
+		if n%1000 == 0 {
+			return cpuText(int(n / 1000))
+		}
+		return resource.NewMilliQuantity(n, resource.DecimalSI).String() + " CPU"
 	case corev1.ResourceMemory:
 		return bytesText(n)
 	}

@@ -123,11 +123,7 @@ func (a asked) perNode(hr *kubelet.HintRound, resource string) string {
 		if free == 0 && resource == cpuResource && a.profile.CPUsInNode(id).IsEmpty() {
 			continue
 		}
-		text := amountText(Quantity{resource, free})
-		if len(parts) > 0 || resource == cpuResource {
-			text = strings.TrimSuffix(strings.TrimSuffix(text, " CPUs"), " CPU")
-		}
-		parts = append(parts, fmt.Sprintf("node %d has %s free", id, text))
+		parts = append(parts, fmt.Sprintf("node %d has %s free", id, bare(Quantity{resource, free})))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -50,10 +50,10 @@ type Kubelet struct {
 	Error string `json:"error,omitempty"`
 	// Remedy is what to do about it, step by step.
 	Remedy []string `json:"remedy,omitempty"`
-	// FreshState says that the pods are explained as if the refused state file
-	// had been deleted.
-	FreshState bool           `json:"freshState,omitempty"`
-	Config     observe.Config `json:"config"`
+	// Remedied says that the pods are explained as they would be after the
+	// remedy.
+	Remedied bool           `json:"remedied,omitempty"`
+	Config   observe.Config `json:"config"`
 }
 
 // State is what a state file holds.

@@ -43,6 +43,7 @@ type bareNode struct {
 	arrived  chan struct{}
 	proceed  chan struct{}
 	loop     bool
+	active   func() []*v1.Pod // instead of pod
 }
 
 func (b *bareNode) AddSource(string) {}
@@ -56,6 +57,9 @@ func (b *bareNode) AllReady() bool {
 }
 
 func (b *bareNode) ActivePods() []*v1.Pod {
+	if b.active != nil {
+		return b.active()
+	}
 	if b.pod == nil {
 		return nil
 	}

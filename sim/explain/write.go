@@ -1,0 +1,274 @@
+package explain
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"k8s.io/utils/cpuset"
+
+	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Write writes a report for people: the answers first, what they rest on, then
+// the details of each pod, and a map of the CPUs.
+func Write(w io.Writer, r *Report, opts report.MapOptions) error {
+	out := bufio.NewWriter(w)
+	t := &text{w: out, paint: painter{opts.Color}, r: r, width: opts.Width}
+	if t.width <= 0 {
+		t.width = 80
+	}
+	t.kubelet()
+	for i := range r.Pods {
+		t.answer(&r.Pods[i])
+	}
+	t.ground()
+	t.details()
+	if len(r.Node.Containers) > 0 || r.Node.SharedPool != "" {
+		t.line("")
+		if err := report.CPUMap(out, r.Node, r.machine, opts); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+type text struct {
+	w     *bufio.Writer
+	paint painter
+	r     *Report
+	width int
+}
+
+func (t *text) line(s string) { fmt.Fprintln(t.w, strings.TrimRight(s, " ")) }
+
+func (t *text) linef(format string, args ...any) { t.line(fmt.Sprintf(format, args...)) }
+
+// wrap writes text in lines that fit, the first after head, the others
+// indented as deep.
+func (t *text) wrap(head, s string) { t.wrapAfter(head, len(head), len(head), s) }
+
+// wrapAfter is wrap for a head that is shown in columns columns, with an
+// indentation of its own.
+func (t *text) wrapAfter(head string, columns, indent int, s string) {
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > max(t.width-columns, 30):
+			t.line(head + line)
+			head, line, columns = strings.Repeat(" ", indent), word, indent
+		default:
+			line += " " + word
+		}
+	}
+	t.line(head + line)
+}
+
+// hanging is the indentation of an answer that takes more than one line.
+const hanging = 4
+
+// kubelet tells of a kubelet that does not start.
+func (t *text) kubelet() {
+	k := &t.r.Kubelet
+	if k.Starts {
+		return
+	}
+	t.line(t.paint.paint(red, "The kubelet does NOT START:"))
+	t.wrap("  ", k.Error)
+	if len(k.Remedy) > 0 {
+		t.line("")
+		t.line("  Remedy:")
+		for i, step := range k.Remedy {
+			t.wrap(fmt.Sprintf("  %d. ", i+1), step)
+		}
+	}
+	t.line("")
+	if k.Remedied {
+		t.line("After that:")
+		t.line("")
+	}
+}
+
+// answer is the short answer for one pod, with what to change.
+func (t *text) answer(p *Pod) {
+	switch p.Verdict {
+	case Rejected:
+		t.wrapAfter(p.Pod+": "+t.paint.paint(red, "REJECTED")+" ", len(p.Pod)+len(": REJECTED "), hanging, "("+p.Admission.Reason+"), because "+p.Admission.Because)
+	case NotPlaced:
+		t.wrapAfter(p.Pod+": "+t.paint.paint(red, "NOT PLACED")+" ", len(p.Pod)+len(": NOT PLACED "), hanging, "because "+p.Admission.Because)
+	default:
+		for i := range p.Containers {
+			if c := &p.Containers[i]; c.Kind != observe.KindInit {
+				t.container(p, c)
+			}
+		}
+	}
+	if p.SameAs != "" {
+		t.linef("  as %s", p.SameAs)
+		return
+	}
+	for i := range p.Suggestions {
+		t.suggestion(p, &p.Suggestions[i], i)
+	}
+	for _, n := range p.Notes {
+		t.wrap("  note: ", n)
+	}
+	if len(p.Suggestions)+len(p.Notes) > 0 {
+		t.line("")
+	}
+}
+
+func (t *text) container(p *Pod, c *Container) {
+	head := p.Pod + "/" + c.Name + ": "
+	if c.Exclusive {
+		verdict := "PINNED"
+		t.wrapAfter(head+t.paint.paint(green, verdict)+" ", len(head)+len(verdict)+1, hanging, "to "+where(c.CPUs, c.NUMANodes))
+		return
+	}
+	if len(c.NUMANodes) > 0 {
+		verdict := "SHARES"
+		t.wrapAfter(head+t.paint.paint(yellow, verdict)+" ", len(head)+len(verdict)+1, hanging, "the pod's own "+where(c.CPUs, c.NUMANodes)+" with its other containers: "+strings.TrimSuffix(c.Reason, podPool))
+		return
+	}
+	verdict := "NOT PINNED"
+	t.wrapAfter(head+t.paint.paint(yellow, verdict)+", ", len(head)+len(verdict)+2, hanging, "because "+why(p, c))
+}
+
+// why says why a container is not pinned.
+func why(p *Pod, c *Container) string {
+	if strings.HasPrefix(c.Reason, "QoS "+p.QoS.Class) && p.QoS.Class != "Guaranteed" {
+		return "the pod is " + p.QoS.Class + ": " + p.QoS.Detail
+	}
+	return strings.TrimPrefix(c.Reason, "QoS Guaranteed, but ")
+}
+
+func where(cpus observe.CPUs, nodes []int) string {
+	word := "CPUs "
+	if cpus.Set().Size() == 1 {
+		word = "CPU "
+	}
+	text := word + string(cpus)
+	switch len(nodes) {
+	case 0:
+	case 1:
+		text += fmt.Sprintf(" (NUMA node %d)", nodes[0])
+	default:
+		text += " (NUMA nodes " + strings.ReplaceAll(nodeList(nodes), "+", ",") + ")"
+	}
+	return text
+}
+
+func (t *text) suggestion(p *Pod, g *Suggestion, i int) {
+	head := "Smallest change"
+	if i > 0 {
+		head = "Or"
+	}
+	t.linef("  %s: %s", t.paint.paint(bold, head), g.Title)
+	t.edits(p, g.Manifest)
+	for _, e := range g.Config {
+		t.linef("      kubelet: %s: %s%s", e.Path, e.To, was(e.From))
+	}
+	for _, n := range g.Notes {
+		t.wrap("      - ", n)
+	}
+	var parts []string
+	for _, o := range g.Outcome {
+		parts = append(parts, o.Container+" "+where(o.CPUs, o.NUMANodes))
+	}
+	const most = 4
+	if len(parts) > most {
+		parts = append(parts[:most], fmt.Sprintf("%d more", len(g.Outcome)-most))
+	}
+	t.wrap("      ", "With this change (tried): "+strings.Join(parts, "; "))
+}
+
+// edits writes the fields to set, those of one place together.
+func (t *text) edits(p *Pod, list []Edit) {
+	last := ""
+	for _, e := range list {
+		if e.To == "" {
+			t.linef("      remove %s%s", e.Path, t.place(p, e.Line))
+			continue
+		}
+		at := strings.Index(e.Path, ".resources.") + len(".resources")
+		place := e.Path[:at]
+		if place != last {
+			name := ""
+			if e.Container != "" {
+				name = "  # container " + e.Container
+			}
+			t.linef("      %s:%s%s", place, name, t.place(p, e.Line))
+			last = place
+		}
+		t.linef("        %s: %s%s", e.Path[at+1:], e.To, was(e.From))
+	}
+}
+
+func (t *text) place(p *Pod, line int) string {
+	if line == 0 {
+		return ""
+	}
+	return t.paint.paint(dim, fmt.Sprintf("  (%s:%d)", p.File, line))
+}
+
+func was(from string) string {
+	if from == "" {
+		return ""
+	}
+	return "  (was " + from + ")"
+}
+
+// ground says what the answers rest on.
+func (t *text) ground() {
+	r := t.r
+	c := r.Kubelet.Config
+	if len(r.Pods) > 0 {
+		if last := &r.Pods[len(r.Pods)-1]; len(last.Suggestions)+len(last.Notes) == 0 {
+			t.line("")
+		}
+	}
+	for _, a := range r.Assumptions {
+		t.wrapAfter(t.paint.paint(yellow, "Assumed: "), len("Assumed: "), len("Assumed: "), a)
+	}
+	t.wrap("Machine: ", fmt.Sprintf("%s, %s, %d NUMA nodes", r.Profile, cpuText(r.machine.OnlineCPUs().Size()), len(r.machine.NUMANodes)))
+	words := []string{r.KubeletVersion, "cpuManagerPolicy " + c.CPUManagerPolicy}
+	for _, name := range sortedNames(c.CPUManagerPolicyOptions) {
+		words = append(words, name+"="+c.CPUManagerPolicyOptions[name])
+	}
+	if c.Reserved != "" {
+		words = append(words, "reserved "+where(c.Reserved, nil))
+	}
+	words = append(words, "topologyManagerPolicy "+c.TopologyManagerPolicy)
+	if c.TopologyManagerPolicy != "none" {
+		words = append(words, "topologyManagerScope "+c.TopologyManagerScope)
+	}
+	words = append(words, "memoryManagerPolicy "+c.MemoryManagerPolicy)
+	t.wrap("Kubelet: ", strings.Join(words, ", "))
+	t.state()
+	if len(r.Pods) > 1 && r.Node.Kubelet == observe.KubeletRunning {
+		t.wrap("Order:   ", fmt.Sprintf("the %d pods are placed one after another on the same node, as if created in the order of the file", len(r.Pods)))
+	}
+}
+
+func (t *text) state() {
+	s := t.r.State
+	switch {
+	case s == nil:
+		return
+	case s.Error != "":
+		t.wrap("State:   ", s.File+" cannot be read: "+s.Error)
+		return
+	}
+	held := map[string]bool{}
+	cpus := cpuset.New()
+	for _, e := range s.Entries {
+		held[e.Pod] = true
+		cpus = cpus.Union(e.CPUs.Set())
+	}
+	t.wrap("State:   ", fmt.Sprintf("%s: policy %s, shared pool %s, %d containers of %d pods have %s of their own",
+		s.File, s.Policy, s.SharedPool, len(s.Entries), len(held), cpuText(cpus.Size())))
+}
