@@ -22,6 +22,27 @@ const maxCELCost = 5_000_000
 // celEnv compiles expressions over an observation.
 type celEnv struct {
 	env *cel.Env
+	// programs are those compiled, by their text: scenarios repeat themselves.
+	programs map[string]cel.Program
+}
+
+// maxPrograms bounds the different expressions of one file; a program takes
+// some ten kilobytes.
+const maxPrograms = 10_000
+
+// once compiles an expression unless it has been.
+func (c *celEnv) once(expr string) (cel.Program, []string) {
+	if program, ok := c.programs[expr]; ok {
+		return program, nil
+	}
+	if len(c.programs) == maxPrograms {
+		return nil, []string{fmt.Sprintf("more than %d different expressions in one file", maxPrograms)}
+	}
+	program, troubles := c.compile(expr)
+	if len(troubles) == 0 {
+		c.programs[expr] = program
+	}
+	return program, troubles
 }
 
 // celNames are what an expression may use beside CEL's own functions.
@@ -69,7 +90,7 @@ func newCELEnv() (*celEnv, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &celEnv{env}, nil
+	return &celEnv{env, map[string]cel.Program{}}, nil
 }
 
 // onSet gives a CEL function of a CPU list the set it stands for.

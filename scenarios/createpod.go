@@ -13,8 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// maxReplicas bounds the pods of one createPod.
-const maxReplicas = 1000
+// Limits of one createPod.
+const (
+	maxReplicas   = 1000
+	maxContainers = 1000 // of a pod
+)
 
 // podSource is a pod as it was found, before its replicas are counted out.
 type podSource struct {
@@ -180,6 +183,10 @@ func (l *loading) sane(source podSource) {
 		for _, trouble := range validation.IsDNS1123Subdomain(pod.Name) {
 			problem(n.line, "pod name %s: %s", quote(pod.Name), brief(trouble))
 		}
+	}
+	if len(pod.Spec.Containers)+len(pod.Spec.InitContainers) > maxContainers {
+		problem(n.line, "pod %s has more than %d containers", quote(pod.Name), maxContainers)
+		return
 	}
 	if len(pod.Spec.Containers) == 0 {
 		problem(n.line, "pod %s has no containers", quote(pod.Name))

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -56,7 +57,7 @@ type loading struct {
 	// configBroken says that it is known to be wrong.
 	config       json.RawMessage
 	configBroken bool
-	judged       map[string]bool
+	judged       map[[sha256.Size]byte]bool
 	// manifests are the files read, by name: many steps may name the same.
 	manifests map[string][]*node
 }
@@ -67,7 +68,7 @@ func (l Loader) parse(data []byte, filename string, beside *folder) (*Scenario, 
 		Loader:  l,
 		decoder: &decoder{file: filename, problems: p, own: true},
 		beside:  beside,
-		judged:  map[string]bool{},
+		judged:  map[[sha256.Size]byte]bool{},
 	}
 	ld.tables = map[reflect.Type]map[string][]int{}
 	var s *Scenario
@@ -210,6 +211,7 @@ func (l *loading) requires(root *node, r *requires) *Requires {
 	return &Requires{CPUs: r.CPUs, NUMANodes: r.NUMANodes, SMT: r.SMT}
 }
 
+// devices checks the devices and fills in the node of those that give none.
 func (l *loading) devices(root *node, devices []Device) []Device {
 	list := root.get("devices")
 	seen := map[[2]string]bool{}
@@ -237,76 +239,6 @@ func (l *loading) devices(root *node, devices []Device) []Device {
 		}
 	}
 	return devices
-}
-
-// kubelet reads the configuration, from the file itself or from another.
-func (l *loading) kubelet(root *node, h head) (config json.RawMessage, line int) {
-	section := root.get("kubelet")
-	line = root.lineOf("kubelet")
-	file := l.file
-	if h.KubeletFile != "" {
-		if section != nil {
-			l.errorf(section.line, "kubelet and kubeletFile are both given; want one")
-			return nil, line
-		}
-		line = root.lineOf("kubeletFile")
-		docs, shown := l.readYAML(h.KubeletFile, line, "kubeletFile")
-		for _, doc := range docs {
-			if doc != nil {
-				section = doc
-			}
-		}
-		if section == nil {
-			l.configBroken = true
-			return nil, line
-		}
-		file = shown
-	}
-	if section == nil || section.isNull() {
-		return nil, line
-	}
-	config = l.decoder.json(section, &place{name: "kubelet"})
-	if section.kind != mapping {
-		l.problems.add(file, section.line, "kubelet: want a KubeletConfiguration, got %s", section.says())
-		config = nil
-	}
-	l.config = config
-	l.judge(section, file, config)
-	return config, line
-}
-
-// judge asks upstream about a configuration. Each one is asked about once.
-func (l *loading) judge(section *node, file string, config json.RawMessage) {
-	if l.Loader.Kubelet == nil || l.configBroken || config == nil || l.judged[string(config)] {
-		return
-	}
-	l.judged[string(config)] = true
-	if err := l.Loader.Kubelet(config); err != nil {
-		l.configBroken = true
-		for _, err := range flatten(err) {
-			text := oneLine(err.Error())
-			l.problems.add(file, section.lineNamed(text), "kubelet: %s", text)
-		}
-	}
-}
-
-// patch follows the configuration through a start of the kubelet.
-func (l *loading) patch(n *node, patch json.RawMessage) {
-	section := n.get("config")
-	if section == nil || section.isNull() {
-		return
-	}
-	if section.kind != mapping {
-		l.errorf(section.line, "config: want fields of a KubeletConfiguration, got %s", section.says())
-		return
-	}
-	merged, err := MergeConfig(l.config, patch)
-	if err != nil {
-		l.errorf(section.line, "config: %s", oneLine(err.Error()))
-		return
-	}
-	l.config = merged
-	l.judge(section, l.file, merged)
 }
 
 // readYAML reads another file that the scenario names. It gives the file's

@@ -111,7 +111,7 @@ func (l *loading) expressions(n *node, e *Expect) {
 			}
 			l.cel = env
 		}
-		program, troubles := l.cel.compile(x.Expr)
+		program, troubles := l.cel.once(x.Expr)
 		for _, trouble := range troubles {
 			l.errorf(x.Line, "cel %s: %s", quote(oneLine(x.Expr)), trouble)
 		}

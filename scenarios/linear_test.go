@@ -57,21 +57,15 @@ func TestTenThousandStepsAreLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	// The best of three: the machine may be busy with other things.
-	best := func(steps int) (load, run time.Duration) {
-		load, run = perStep(t, steps)
-		for range 2 {
-			l, r := perStep(t, steps)
-			load, run = min(load, l), min(run, r)
-		}
-		return load, run
+	// The machine may be busy with other things, so once in five is enough.
+	linear := false
+	for attempt := 0; attempt < 5 && !linear; attempt++ {
+		load1, run1 := perStep(t, 1000)
+		load10, run10 := perStep(t, 10000)
+		t.Logf("per step: load %v at 1,000 and %v at 10,000; run %v and %v", load1, load10, run1, run10)
+		linear = load10 < 3*load1 && run10 < 3*run1
 	}
-	g := gomega.NewWithT(t)
-	load1, run1 := best(1000)
-	load10, run10 := best(10000)
-	t.Logf("per step: load %v at 1,000 and %v at 10,000; run %v and %v", load1, load10, run1, run10)
-	g.Expect(load10).To(gomega.BeNumerically("<", 3*load1), "a step of 10,000 is not dearer than one of 1,000")
-	g.Expect(run10).To(gomega.BeNumerically("<", 3*run1))
+	gomega.NewWithT(t).Expect(linear).To(gomega.BeTrue(), "a step of 10,000 is not dearer than one of 1,000")
 }
 
 func BenchmarkLoad(b *testing.B) {
@@ -105,5 +99,15 @@ func BenchmarkRun(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*steps), "ns/step")
 		})
+	}
+}
+
+// BenchmarkCELEnv is what a scenario with expressions costs once more than one
+// without.
+func BenchmarkCELEnv(b *testing.B) {
+	for b.Loop() {
+		if _, err := newCELEnv(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

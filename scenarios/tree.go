@@ -22,6 +22,8 @@ const (
 	MaxFileBytes = 4 << 20
 	// maxDepth bounds nesting; a pod's deepest field is at about 15.
 	maxDepth = 100
+	// maxDocuments bounds the documents of one file.
+	maxDocuments = 10_000
 	// maxExpanded bounds the nodes that aliases may stand for in one file.
 	maxExpanded = 100_000
 )
@@ -187,7 +189,9 @@ func parseYAML(data []byte) (docs []*yaml.Node, err error) {
 		if err != nil {
 			return nil, err
 		}
-		docs = append(docs, &doc)
+		if docs = append(docs, &doc); len(docs) > maxDocuments {
+			return nil, fmt.Errorf("yaml: more than %d documents", maxDocuments)
+		}
 	}
 }
 

@@ -197,7 +197,7 @@ func (n *Node) tick(ctx context.Context, times int) error {
 			return err
 		}
 	}
-	n.reconcile = true
+	n.reconcile = n.reconcile || times > 0
 	return nil
 }
 

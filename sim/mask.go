@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pinlab/pinlab/sim/observe"
@@ -25,71 +25,85 @@ func (n *Node) mask(text string) string {
 
 var tempName = regexp.MustCompile(regexp.QuoteMeta(kubeletRoot) + `/\.[0-9]+`)
 
-// Log messages of one removal of a stale container, in upstream's order.
-const (
-	msgRemoving  = `"removing container"`
-	msgRemoveEnd = `"RemoveContainer end"`
-	msgStaleMap  = `"containerMap: removing container"`
-)
-
-// canonicalLog puts the removals of one collection into the order of their
-// containers: upstream walks a map, so their order, and the shared pool between
-// two of them, differ from run to run. The pool after the last one does not.
+// canonicalLog puts log lines into an order that does not depend on the order
+// in which upstream walks its maps: the removals of one collection of stale
+// containers, and the one of several differences that the memory manager names.
 func canonicalLog(lines []observe.LogLine) []observe.LogLine {
 	for start := 0; start < len(lines); {
-		if !strings.HasPrefix(lines[start].Text, msgRemoving) && !strings.HasPrefix(lines[start].Text, msgStaleMap) {
-			start++
-			continue
-		}
-		var blocks [][]observe.LogLine
-		end := start
-		for end < len(lines) && (strings.HasPrefix(lines[end].Text, msgRemoving) || strings.HasPrefix(lines[end].Text, msgStaleMap)) {
-			next := end + 1
-			for next < len(lines) && isRemoval(lines[next].Text) {
-				next++
+		end, walks := start, 0
+		for end < len(lines) {
+			rank := walkRank(lines[end].Text)
+			if rank < 0 {
+				break
 			}
-			blocks = append(blocks, lines[end:next])
-			end = next
+			if rank == 0 {
+				walks++
+			}
+			end++
 		}
-		if len(blocks) > 1 {
-			last := poolOf(lines[start:end])
-			slices.SortStableFunc(blocks, func(a, b []observe.LogLine) int { return cmp.Compare(a[0].Text, b[0].Text) })
-			copy(lines[start:end], slices.Concat(blocks...))
-			hidePools(lines[start:end], last)
+		if walks > 1 {
+			reorder(lines[start:end])
 		}
-		start = end
+		if end == start {
+			lines[start].Text = firstOfMany.ReplaceAllString(lines[start].Text, "$1 ...")
+		}
+		start = max(end, start+1)
 	}
 	return lines
 }
 
-func isRemoval(text string) bool {
-	for _, prefix := range []string{`"RemoveContainer start"`, msgRemoveEnd, `"Updated default CPUSet"`, `"Deleted CPUSet assignment"`, `"RemoveContainer" `} {
-		if strings.HasPrefix(text, prefix) {
-			return true
+// walkRank is a message's place among those of one step of a walk: 0 for the
+// first of a step, negative for messages of anything else.
+func walkRank(text string) int {
+	for rank, messages := range [][]string{
+		{`"removing container"`, `"containerMap: removing container"`, `"RemoveStaleState removing state"`, `"container still active"`, `"containerMap: container still active"`},
+		{`"RemoveContainer start"`, `"RemoveContainer"`},
+		{`"Deleted CPUSet assignment"`, `"Deleted CPUSet baseline entry"`, `"Deleted memory assignment"`},
+		{`"Updated default CPUSet"`, `"Deleted pod"`, `"Updated machine memory state"`},
+		{`"RemoveContainer end"`, `"Released`},
+	} {
+		for _, m := range messages {
+			if strings.HasPrefix(text, m) {
+				return rank
+			}
 		}
 	}
-	return false
+	return -1
 }
 
-var poolValue = regexp.MustCompile(`(defaultCPUSet|cpuSet)="[0-9,-]*"`)
+var (
+	poolValue   = regexp.MustCompile(`(defaultCPUSet|cpuSet)="[0-9,-]*"`)
+	lastOfPod   = regexp.MustCompile(`^("Released pod-level .*) containerName="[^"]*"`)
+	walkedRef   = regexp.MustCompile(`podUID="([^"]*)" containerName="([^"]*)"`)
+	// firstOfMany is the memory manager's first difference, of any node.
+	firstOfMany = regexp.MustCompile(`^("Memory states for the NUMA node[^"]*" field="[^"]*").*`)
+	poolUpdates = `"Updated default CPUSet"`
+)
 
-// poolOf is the shared pool that the last removal ended with.
-func poolOf(lines []observe.LogLine) string {
-	for _, l := range slices.Backward(lines) {
-		if m := poolValue.FindString(l.Text); m != "" && strings.HasPrefix(l.Text, msgRemoveEnd) {
-			return m[strings.Index(m, "="):]
-		}
-	}
-	return ""
-}
-
-// hidePools leaves the pool only where it does not depend on the order.
-func hidePools(lines []observe.LogLine, last string) {
+// reorder sorts the lines of several steps of a walk by their container. The
+// shared pool between two steps depends on their order and is left out; the
+// one after the last does not and is kept.
+func reorder(lines []observe.LogLine) {
+	pool := ""
 	for i := range lines {
-		if last == "" || i >= len(lines)-2 {
-			lines[i].Text = poolValue.ReplaceAllString(lines[i].Text, "${1}"+last)
-			continue
+		if m := poolValue.FindString(lines[i].Text); m != "" {
+			pool = m[strings.Index(m, "="):]
 		}
 		lines[i].Text = poolValue.ReplaceAllString(lines[i].Text, "$1=...")
+		lines[i].Text = lastOfPod.ReplaceAllString(lines[i].Text, "$1 containerName=...")
+	}
+	key := func(l observe.LogLine) []string {
+		pod, name := "~", "" // lines about no container come last
+		if m := walkedRef.FindStringSubmatch(l.Text); m != nil {
+			pod, name = m[1], m[2]
+		}
+		return []string{pod, name, strconv.Itoa(walkRank(l.Text)), l.Text}
+	}
+	slices.SortStableFunc(lines, func(a, b observe.LogLine) int { return slices.Compare(key(a), key(b)) })
+	for i := range slices.Backward(lines) {
+		if strings.HasPrefix(lines[i].Text, poolUpdates) {
+			lines[i].Text = poolUpdates + " cpuSet" + pool
+			return
+		}
 	}
 }

@@ -51,6 +51,7 @@ type Node struct {
 
 	pods      []*pod
 	byName    map[string]*pod
+	names     map[string]string // of every pod there ever was, by UID
 	runtime   *runtime
 	devices   map[kubelet.ContainerKey][]kubelet.DeviceID
 	allDevs   []kubelet.Device
@@ -81,7 +82,7 @@ func New(s *scenarios.Scenario, p *hwprofiles.Profile, o Options) (*Node, error)
 	}
 	n := &Node{
 		opts: o, scenario: s, stateDir: dir, configJSON: s.Kubelet,
-		byName: map[string]*pod{}, runtime: newRuntime(),
+		byName: map[string]*pod{}, names: map[string]string{}, runtime: newRuntime(),
 		devices: map[kubelet.ContainerKey][]kubelet.DeviceID{},
 	}
 	for _, d := range s.Devices {

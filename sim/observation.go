@@ -172,16 +172,12 @@ func (n *Node) assignments(entries map[kubelet.ContainerKey]observe.CPUs, skip m
 	if len(entries) == len(skip) {
 		return nil
 	}
-	names := make(map[string]string, len(n.pods))
-	for _, p := range n.pods {
-		names[p.uid] = p.spec.Name
-	}
 	var out []observe.Assignment
 	for key, cpus := range entries {
 		if skip[key] {
 			continue
 		}
-		name, ok := names[key.PodUID]
+		name, ok := n.names[key.PodUID]
 		if !ok {
 			name = key.PodUID
 		}

@@ -179,7 +179,7 @@ func (n *Node) createPod(e scenarios.CreatePod) error {
 	}
 	p := newPod(spec, held)
 	n.pods = append(n.pods, p)
-	n.byName[name] = p
+	n.byName[name], n.names[p.uid] = p, name
 	if !n.running() {
 		return nil
 	}

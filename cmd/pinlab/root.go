@@ -8,8 +8,10 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/kubelet"
@@ -51,6 +53,8 @@ func harness(err error) error { return &exitError{code: exitHarness, cause: err}
 // run is the whole program. What commands return without a code of its own is
 // bad input or usage.
 func run(ctx context.Context, args []string, s stdio) int {
+	// What cadvisor says of a machine while it reads it is no output of ours.
+	klog.SetLogger(logr.Discard())
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -138,7 +138,9 @@ func workerCommand(ctx context.Context) *exec.Cmd {
 	if err != nil {
 		self = os.Args[0]
 	}
-	return exec.CommandContext(ctx, self, "worker")
+	cmd := exec.CommandContext(ctx, self, "worker")
+	cmd.Args[0] = os.Args[0] // one program may go by several names
+	return cmd
 }
 
 func write(w io.Writer, results []scenarios.Result, jobs []planned, f runFlags, elapsed time.Duration) error {

@@ -20,11 +20,14 @@ func amountText(q Quantity) string {
 	return fmt.Sprintf("%d %s", q.Amount, q.Resource)
 }
 
-func cpuText(n int) string {
+func cpuText(n int) string { return count(n, "CPU") }
+
+// count writes a number of things.
+func count(n int, thing string) string {
 	if n == 1 {
-		return "1 CPU"
+		return "1 " + thing
 	}
-	return fmt.Sprintf("%d CPUs", n)
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // bytesText writes bytes in the largest binary unit, cut to one decimal: what

@@ -164,7 +164,7 @@ func (a asked) noRoom(rows []Resource) string {
 		if r.Resource != name || r.Missing == 0 {
 			continue
 		}
-		text := fmt.Sprintf("requests %s, node allocatable is %s", plainAmount(name, r.Requested), plainAmount(name, r.Allocatable))
+		text := fmt.Sprintf("the pod requests %s, node allocatable is %s", plainAmount(name, r.Requested), plainAmount(name, r.Allocatable))
 		if r.Reserved > 0 {
 			text += fmt.Sprintf(" (%s - %s reserved)", plainAmount(name, r.Capacity), plainAmount(name, r.Reserved))
 		}

@@ -15,13 +15,36 @@ import (
 type candidate struct {
 	pod   *corev1.Pod
 	notes []string
-	// lowered are the containers that get lower limits.
-	lowered []string
+	// These are containers, as people name them: those whose amounts are a
+	// guess or cost nothing, and those that get lower limits.
+	guessed, free, throttled, killed []string
 }
 
 func (c *candidate) note(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(c.notes, text) {
-		c.notes = append(c.notes, text)
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
+}
+
+// finish says of all containers what a change means for them.
+func (c *candidate) finish() {
+	for _, n := range []struct {
+		who  []string
+		text string
+	}{
+		{c.free, "for %s this costs nothing: a pod takes the larger of what its init containers need and what the others need together"},
+		{c.guessed, "the amounts for %s are a guess: put in what is needed"},
+		{c.throttled, "the lower cpu limit throttles %s"},
+		{c.killed, "the lower memory limit kills %s beyond it"},
+	} {
+		if len(n.who) > 0 {
+			c.note(n.text, listWords(n.who))
+		}
+	}
+}
+
+// add adds a name once.
+func add(list *[]string, name string) {
+	if !slices.Contains(*list, name) {
+		*list = append(*list, name)
 	}
 }
 
@@ -75,9 +98,7 @@ func candidates(pod *corev1.Pod, group int) []candidate {
 	for _, r := range recipes(hasPodLevel(pod)) {
 		c := candidate{pod: pod.DeepCopy()}
 		c.make(r, group)
-		if len(c.lowered) > 0 {
-			c.note("lower limits for %s: more cpu is throttled, more memory is killed", listWords(c.lowered))
-		}
+		c.finish()
 		if !slices.ContainsFunc(list, func(o candidate) bool { return samePod(o.pod, c.pod) }) && !samePod(pod, c.pod) {
 			list = append(list, c)
 		}
@@ -104,14 +125,14 @@ func (c *candidate) make(r recipe, group int) {
 	if own {
 		c.handDown(want[0])
 	} else if hasPodLevel(c.pod) {
-		c.equal("spec.resources", c.pod.Spec.Resources, r.main, r.memory)
+		c.equal("the pod", c.pod.Spec.Resources, r.main, r.memory, false)
 		c.whole(c.pod.Spec.Resources, "the pod", group, true)
 	}
 	names := map[string]bool{}
 	for _, w := range want {
 		names[w.spec.Name] = true
 		c.fill(w, resource.NewQuantity(int64(group), resource.DecimalSI), resource.MustParse(someMemory), true)
-		c.equal(w.who(), &w.spec.Resources, r.main, r.memory)
+		c.equal(w.who(), &w.spec.Resources, r.main, r.memory, true)
 		c.whole(&w.spec.Resources, w.who(), group, r.up)
 	}
 	if hasPodLevel(c.pod) {
@@ -127,7 +148,7 @@ func (c *candidate) make(r recipe, group int) {
 		} else {
 			c.fill(o, new(resource.MustParse(someCPU)), resource.MustParse(someMemory), true)
 		}
-		c.equal(o.who(), &o.spec.Resources, r.other, r.memory)
+		c.equal(o.who(), &o.spec.Resources, r.other, r.memory, false)
 		if q := o.cpuRequest(); group > 1 && q.MilliValue()%1000 == 0 {
 			c.whole(&o.spec.Resources, o.who(), group, true)
 		}
@@ -169,9 +190,9 @@ func (c *candidate) fill(w ctr, cpu *resource.Quantity, memory resource.Quantity
 	}
 	switch {
 	case filled && guess:
-		c.note("the amounts for %s are a guess: put in what it needs", w.who())
+		add(&c.guessed, w.who())
 	case filled:
-		c.note("for %s this costs nothing: a pod takes the larger of what its init containers need and what the others need together", w.who())
+		add(&c.free, w.who())
 	}
 }
 
@@ -191,8 +212,9 @@ func set(r *corev1.ResourceRequirements, name corev1.ResourceName, q resource.Qu
 	r.Requests[name], r.Limits[name] = q.DeepCopy(), q.DeepCopy()
 }
 
-// equal makes requests and limits equal.
-func (c *candidate) equal(who string, r *corev1.ResourceRequirements, cpu, memory direction) {
+// equal makes requests and limits equal. pinned says that the container is to
+// get CPUs of its own.
+func (c *candidate) equal(who string, r *corev1.ResourceRequirements, cpu, memory direction, pinned bool) {
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		dir := cpu
 		if name == corev1.ResourceMemory {
@@ -207,8 +229,11 @@ func (c *candidate) equal(who string, r *corev1.ResourceRequirements, cpu, memor
 			set(r, name, limit)
 		default:
 			set(r, name, request)
-			if !slices.Contains(c.lowered, who) {
-				c.lowered = append(c.lowered, who)
+			switch {
+			case name == corev1.ResourceMemory:
+				add(&c.killed, who)
+			case !pinned: // a container on CPUs of its own cannot use more anyway
+				add(&c.throttled, who)
 			}
 		}
 	}

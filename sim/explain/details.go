@@ -172,10 +172,31 @@ func (t *text) round(top *Topology, r *Round) {
 	var hints []string
 	for _, a := range r.Answers {
 		if a.Resource != "" {
-			hints = append(hints, a.Resource+": "+strings.Join(a.Hints, " "))
+			hints = append(hints, a.Resource+": "+fewHints(a.Hints))
 		}
 	}
 	t.wrap("    hints (* preferred): ", strings.Join(hints, "; "))
+}
+
+// fewHints writes the preferred hints and a few of the others: eight NUMA nodes
+// have 255 sets.
+func fewHints(list []string) string {
+	const few = 4
+	var words []string
+	others, left := 0, 0
+	for _, h := range list {
+		if !strings.HasSuffix(h, "*") {
+			if others++; others > few {
+				left++
+				continue
+			}
+		}
+		words = append(words, h)
+	}
+	if left > 0 {
+		words = append(words, fmt.Sprintf("and %d more", left))
+	}
+	return strings.Join(words, " ")
 }
 
 // bare writes an amount without its unit.

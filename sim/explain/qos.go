@@ -55,12 +55,21 @@ func qosOf(cfg *kubelet.Config, pod *corev1.Pod, specPath string) QoS {
 		q.Field, q.Detail = specPath+"."+field, "spec.resources "+detail
 		return q
 	}
+	var more []string
 	for _, c := range containers(pod) {
-		if classOf(c.spec.Resources) == string(corev1.PodQOSGuaranteed) {
-			continue
+		switch {
+		case classOf(c.spec.Resources) == string(corev1.PodQOSGuaranteed):
+		case q.Container != "":
+			more = append(more, c.spec.Name)
+		default:
+			field, detail := shortfall(&c.spec.Resources)
+			q.Container, q.Field, q.Detail = c.spec.Name, specPath+"."+c.field+"."+field, c.who()+" "+detail
 		}
-		field, detail := shortfall(&c.spec.Resources)
-		q.Container, q.Field, q.Detail = c.spec.Name, specPath+"."+c.field+"."+field, c.who()+" "+detail
+	}
+	if q.Container != "" {
+		if len(more) > 0 {
+			q.Detail += " (not Guaranteed either: " + listWords(more) + ")"
+		}
 		return q
 	}
 	q.Detail = "every container's requests equal its limits, for cpu and memory"

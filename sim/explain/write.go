@@ -21,9 +21,7 @@ func Write(w io.Writer, r *Report, opts report.MapOptions) error {
 		t.width = 80
 	}
 	t.kubelet()
-	for i := range r.Pods {
-		t.answer(&r.Pods[i])
-	}
+	t.answers()
 	t.ground()
 	t.details()
 	if len(r.Node.Containers) > 0 || r.Node.SharedPool != "" {
@@ -93,23 +91,40 @@ func (t *text) kubelet() {
 	}
 }
 
+// answers are the short answers, those of like replicas together.
+func (t *text) answers() {
+	pods := t.r.Pods
+	for i := 0; i < len(pods); i++ {
+		p := &pods[i]
+		if p.SameAs == "" {
+			t.answer(p)
+			continue
+		}
+		last := i
+		for last+1 < len(pods) && pods[last+1].SameAs == p.SameAs {
+			last++
+		}
+		names := p.Pod
+		if last > i {
+			names += " to " + pods[last].Pod
+		}
+		t.linef("%s: as %s", names, p.SameAs)
+		if last+1 == len(pods) || pods[last+1].Workload != p.Workload {
+			t.line("")
+		}
+		i = last
+	}
+}
+
 // answer is the short answer for one pod, with what to change.
 func (t *text) answer(p *Pod) {
 	switch p.Verdict {
 	case Rejected:
-		t.wrapAfter(p.Pod+": "+t.paint.paint(red, "REJECTED")+" ", len(p.Pod)+len(": REJECTED "), hanging, "("+p.Admission.Reason+"), because "+p.Admission.Because)
+		t.verdict(p.Pod, red, "REJECTED", "("+p.Admission.Reason+"), because "+p.Admission.Because)
 	case NotPlaced:
-		t.wrapAfter(p.Pod+": "+t.paint.paint(red, "NOT PLACED")+" ", len(p.Pod)+len(": NOT PLACED "), hanging, "because "+p.Admission.Because)
+		t.verdict(p.Pod, red, "NOT PLACED", "because "+p.Admission.Because)
 	default:
-		for i := range p.Containers {
-			if c := &p.Containers[i]; c.Kind != observe.KindInit {
-				t.container(p, c)
-			}
-		}
-	}
-	if p.SameAs != "" {
-		t.linef("  as %s", p.SameAs)
-		return
+		t.lasting(p)
 	}
 	for i := range p.Suggestions {
 		t.suggestion(p, &p.Suggestions[i], i)
@@ -122,20 +137,48 @@ func (t *text) answer(p *Pod) {
 	}
 }
 
-func (t *text) container(p *Pod, c *Container) {
-	head := p.Pod + "/" + c.Name + ": "
-	if c.Exclusive {
-		verdict := "PINNED"
-		t.wrapAfter(head+t.paint.paint(green, verdict)+" ", len(head)+len(verdict)+1, hanging, "to "+where(c.CPUs, c.NUMANodes))
-		return
+// lasting tells of the containers that run as long as the pod; those that are
+// not pinned for the same reason share a line.
+func (t *text) lasting(p *Pod) {
+	var names []string
+	for i := range p.Containers {
+		c := &p.Containers[i]
+		if c.Kind == observe.KindInit {
+			continue
+		}
+		name := p.Pod + "/" + c.Name
+		switch {
+		case c.Exclusive:
+			t.verdict(name, green, "PINNED", "to "+where(c.CPUs, c.NUMANodes))
+			continue
+		case len(c.NUMANodes) > 0:
+			t.verdict(name, yellow, "SHARES", "the pod's own "+where(c.CPUs, c.NUMANodes)+" with its other containers: "+strings.TrimSuffix(c.Reason, podPool))
+			continue
+		}
+		names = append(names, name)
+		if next := nextLasting(p, i); next == nil || next.Exclusive || len(next.NUMANodes) > 0 || why(p, next) != why(p, c) {
+			t.verdict(listWords(names), yellow, "NOT PINNED", "because "+why(p, c))
+			names = nil
+		}
 	}
-	if len(c.NUMANodes) > 0 {
-		verdict := "SHARES"
-		t.wrapAfter(head+t.paint.paint(yellow, verdict)+" ", len(head)+len(verdict)+1, hanging, "the pod's own "+where(c.CPUs, c.NUMANodes)+" with its other containers: "+strings.TrimSuffix(c.Reason, podPool))
-		return
+}
+
+func nextLasting(p *Pod, i int) *Container {
+	for j := i + 1; j < len(p.Containers); j++ {
+		if p.Containers[j].Kind != observe.KindInit {
+			return &p.Containers[j]
+		}
 	}
-	verdict := "NOT PINNED"
-	t.wrapAfter(head+t.paint.paint(yellow, verdict)+", ", len(head)+len(verdict)+2, hanging, "because "+why(p, c))
+	return nil
+}
+
+// verdict writes "NAME: VERDICT, because …".
+func (t *text) verdict(name string, s style, verdict, rest string) {
+	glue := ", "
+	if !strings.HasPrefix(rest, "because ") {
+		glue = " "
+	}
+	t.wrapAfter(name+": "+t.paint.paint(s, verdict)+glue, len(name)+2+len(verdict)+len(glue), hanging, rest)
 }
 
 // why says why a container is not pinned.
@@ -167,7 +210,7 @@ func (t *text) suggestion(p *Pod, g *Suggestion, i int) {
 	if i > 0 {
 		head = "Or"
 	}
-	t.linef("  %s: %s", t.paint.paint(bold, head), g.Title)
+	t.wrapAfter("  "+t.paint.paint(bold, head)+": ", len(head)+4, hanging, g.Title)
 	t.edits(p, g.Manifest)
 	for _, e := range g.Config {
 		t.linef("      kubelet: %s: %s%s", e.Path, e.To, was(e.From))
@@ -227,14 +270,14 @@ func (t *text) ground() {
 	r := t.r
 	c := r.Kubelet.Config
 	if len(r.Pods) > 0 {
-		if last := &r.Pods[len(r.Pods)-1]; len(last.Suggestions)+len(last.Notes) == 0 {
+		if last := &r.Pods[len(r.Pods)-1]; len(last.Suggestions)+len(last.Notes) == 0 && last.SameAs == "" {
 			t.line("")
 		}
 	}
 	for _, a := range r.Assumptions {
 		t.wrapAfter(t.paint.paint(yellow, "Assumed: "), len("Assumed: "), len("Assumed: "), a)
 	}
-	t.wrap("Machine: ", fmt.Sprintf("%s, %s, %d NUMA nodes", r.Profile, cpuText(r.machine.OnlineCPUs().Size()), len(r.machine.NUMANodes)))
+	t.wrap("Machine: ", fmt.Sprintf("%s, %s, %s", r.Profile, cpuText(r.machine.OnlineCPUs().Size()), count(len(r.machine.NUMANodes), "NUMA node")))
 	words := []string{r.KubeletVersion, "cpuManagerPolicy " + c.CPUManagerPolicy}
 	for _, name := range sortedNames(c.CPUManagerPolicyOptions) {
 		words = append(words, name+"="+c.CPUManagerPolicyOptions[name])
@@ -269,6 +312,6 @@ func (t *text) state() {
 		held[e.Pod] = true
 		cpus = cpus.Union(e.CPUs.Set())
 	}
-	t.wrap("State:   ", fmt.Sprintf("%s: policy %s, shared pool %s, %d containers of %d pods have %s of their own",
-		s.File, s.Policy, s.SharedPool, len(s.Entries), len(held), cpuText(cpus.Size())))
+	t.wrap("State:   ", fmt.Sprintf("%s: policy %s, shared pool %s, %s of %s have %s of their own",
+		s.File, s.Policy, s.SharedPool, count(len(s.Entries), "container"), count(len(held), "pod"), cpuText(cpus.Size())))
 }

@@ -206,6 +206,18 @@ func restartStarts(k *Checker) {
 	}
 }
 
+func restartKeepsPods(k *Checker) {
+	o := k.view.o
+	if !o.UnchangedRestart {
+		return
+	}
+	for _, a := range o.Admissions {
+		if a.Readmission && !a.Admitted {
+			k.violated("nothing has changed and pod %s, which ran, is rejected: %s: %s", a.Pod, a.Reason, a.Message)
+		}
+	}
+}
+
 func memoryAccounted(k *Checker) {
 	for _, n := range k.view.o.NUMAMemory {
 		// Compared without adding: the sum of two counters gone wrong may

@@ -440,6 +440,25 @@ func TestRestartStarts(t *testing.T) {
 	})
 }
 
+func TestRestartKeepsPods(t *testing.T) {
+	rejected := func(o *observe.Observation) {
+		o.Admissions = []observe.Admission{{Pod: "db", Readmission: true, Reason: "UnexpectedAdmissionError", Message: "no memory"}}
+	}
+	run(t, []checkCase{
+		{name: "something has changed", mutate: rejected},
+		{name: "a new pod is rejected", mutate: func(o *observe.Observation) {
+			o.UnchangedRestart, o.Admissions = true, []observe.Admission{{Pod: "new", Reason: "OutOfcpu"}}
+		}},
+		{name: "admitted again", mutate: func(o *observe.Observation) {
+			o.UnchangedRestart, o.Admissions = true, []observe.Admission{{Pod: "db", Readmission: true, Admitted: true}}
+		}},
+		{
+			name: "a pod that ran is rejected", mutate: func(o *observe.Observation) { rejected(o); o.UnchangedRestart = true },
+			want: invariant.RestartKeepsPods, detail: "nothing has changed and pod db, which ran, is rejected: UnexpectedAdmissionError: no memory",
+		},
+	})
+}
+
 func TestMemoryAccounted(t *testing.T) {
 	memory := func(free uint64) func(*observe.Observation) {
 		return func(o *observe.Observation) {

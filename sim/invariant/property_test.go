@@ -222,6 +222,11 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			o.UnchangedRestart, o.Kubelet = true, observe.KubeletFailed
 			return true
 		},
+		invariant.RestartKeepsPods: func(_ *rapid.T, o *observe.Observation) bool {
+			o.UnchangedRestart = true
+			o.Admissions = []observe.Admission{{Pod: "ran", Readmission: true, Reason: "TopologyAffinityError"}}
+			return true
+		},
 		invariant.MemoryAccounted: func(t *rapid.T, o *observe.Observation) bool {
 			o.NUMAMemory = []observe.NUMAMemory{{Allocatable: 100, Free: rapid.Uint64Range(0, 99).Draw(t, "free")}}
 			return true

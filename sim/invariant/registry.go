@@ -12,6 +12,7 @@ const (
 	NoLeak               = "no-leak"
 	Aligned              = "aligned"
 	RestartStarts        = "restart-starts"
+	RestartKeepsPods     = "restart-keeps-pods"
 	MemoryAccounted      = "memory-accounted"
 )
 
@@ -105,6 +106,13 @@ func invariants() []invariant {
 				"it left behind starts again. If it does not, every kubelet upgrade or crash of the node ends with an operator " +
 				"who drains it and deletes the state file.",
 			restartStarts,
+		},
+		{
+			RestartKeepsPods,
+			"A kubelet that ran and is restarted with the same configuration, the same hardware and the files " +
+				"it left behind admits again every pod that ran. A running pod that is rejected ends, though nothing was wrong with " +
+				"it: a kubelet upgrade takes the workload down.",
+			restartKeepsPods,
 		},
 		{
 			MemoryAccounted,

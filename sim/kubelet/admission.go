@@ -133,5 +133,8 @@ func (l *Lifetime) DevicesOf(key ContainerKey) []string {
 
 // AllocatedDevices is what the device manager's checkpoint would hold.
 func (l *Lifetime) AllocatedDevices() map[ContainerKey][]DeviceID {
+	if l.devices == nil { // the start failed before there was a device manager
+		return l.params.AllocatedDevices
+	}
 	return maps.Clone(l.devices.allocated)
 }
