@@ -93,6 +93,7 @@ func TestVerdicts(t *testing.T) {
 		{name: "a version that is none does not matter", scenario: declare("{invariant: aligned}", pod("aligned", "2")), change: func(f *fake) { f.version = "unknown" }},
 		{name: "an event the target cannot do", scenario: withSteps(pod("aligned", "2") + "- reboot: {}\n- expect: {violations: [aligned], kubelet: failed}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
 		{name: "an event the target cannot do, after a failure", scenario: withSteps("- expect: {kubelet: running}\n- reboot: {}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
+		{name: "a declaration may come true after an event the target cannot do", scenario: declare("{invariant: no-leak}", "- reboot: {}\n- startKubelet: {}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
 		{name: "wrong use", scenario: withSteps("- startKubelet: {}\n- reboot: {}\n- startKubelet: {}\n"), change: fails(fmt.Errorf("%w: it runs", ErrMisuse))},
 		{name: "the harness fails", scenario: withSteps("- reboot: {}\n"), change: fails(errors.New("disk full"))},
 		{name: "a panic", scenario: withSteps("- startKubelet: {}\n- reboot: {}\n- startKubelet: {}\n"), change: func(f *fake) {

@@ -89,7 +89,11 @@ func (n *Node) onWrite(file string, write func() error) error {
 			continue
 		}
 		w.left--
-		return &fs.PathError{Op: "open", Path: n.stateDir + "/." + randomSuffix, Err: errnos[w.Errno]}
+		op := "open"
+		if w.Errno == "ENOSPC" || w.Errno == "EIO" {
+			op = "write" // the name is found or made, the data is not
+		}
+		return &fs.PathError{Op: op, Path: n.stateDir + "/." + randomSuffix, Err: errnos[w.Errno]}
 	}
 	return write()
 }

@@ -61,7 +61,7 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 		Reconciled: n.reconcile, UnchangedRestart: n.restart.unchanged,
 		Containers: make([]observe.Container, 0, len(n.pods)),
 	}
-	n.admissions = nil
+	n.admissions, n.restart.unchanged = nil, false // told once
 	if n.config != nil {
 		o.Config = n.config.Observed()
 	}
@@ -74,7 +74,7 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 	case n.running():
 		o.Kubelet = observe.KubeletRunning
 		snap = n.life.Snapshot()
-		o.Config.Reserved, o.NUMAMemory = snap.Reserved, snap.NUMA
+		o.Config.Reserved, o.NUMAMemory, o.SourcesNotReady = snap.Reserved, snap.NUMA, !n.apiSeen
 	case n.failed:
 		o.Kubelet, o.KubeletError = observe.KubeletFailed, n.lastError
 	}

@@ -159,7 +159,7 @@ func write(w io.Writer, results []scenarios.Result, jobs []planned, f runFlags, 
 	}
 	return report.Table(w, r, report.TableOptions{
 		MapOptions: report.MapOptions{Color: colour(w), Width: width(w)},
-		Durations:  true, Elapsed: elapsed, Detail: f.detail || len(results) == 1,
+		Durations:  true, Elapsed: elapsed, Detail: f.detail || f.logs || len(results) == 1, Logs: f.logs,
 		Profile: func(r *scenarios.Result) *hwprofiles.Profile { return profiles[r.Profile] },
 	})
 }

@@ -31,11 +31,16 @@ func (t *table) detail(r *scenarios.Result) {
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		t.w.separate()
-		fmt.Fprintln(t.w, t.paint.paint(bold, fmt.Sprintf("STEP %d  %s", s.Index, s.Event)))
+		fmt.Fprintln(t.w, t.paint.paint(bold, fmt.Sprintf("STEP %d  %s", s.Index, s.Event))+t.place(r, s))
 		if observed(s) {
 			t.state(&teller, &s.Observation)
 		}
 		t.findings(s, "  ")
+		if t.opts.Logs {
+			for _, l := range s.Log {
+				fmt.Fprintf(t.w, "  %s %s\n", l.Severity, l.Text)
+			}
+		}
 		switch {
 		case s.Skipped != "":
 			t.wrapped("  ", "skipped: "+s.Skipped)
@@ -51,6 +56,23 @@ func (t *table) detail(r *scenarios.Result) {
 		t.wrapped("", "reproduce: "+r.Reproducer)
 	}
 	t.stack(r, "")
+}
+
+// place is where in the file a step stands that went wrong.
+func (t *table) place(r *scenarios.Result, s *observe.Step) string {
+	if r.File == "" || s.Line == 0 || (len(s.Failures) == 0 && s.Skipped == "" && !unexpected(s)) {
+		return ""
+	}
+	return fmt.Sprintf("  (%s:%d)", r.File, s.Line)
+}
+
+func unexpected(s *observe.Step) bool {
+	for _, v := range s.Violations {
+		if !v.Expected {
+			return true
+		}
+	}
+	return false
 }
 
 // state writes the node after a step: what changed of the node itself, the

@@ -22,6 +22,8 @@ type TableOptions struct {
 	Elapsed time.Duration
 	// Detail shows every step of every result.
 	Detail bool
+	// Logs adds the kubelet's log lines to the steps.
+	Logs bool
 	// Profile finds the machine of a result; nil looks the name up in the
 	// library.
 	Profile func(*scenarios.Result) *hwprofiles.Profile

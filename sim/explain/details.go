@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
 )
 
 // maxDetails bounds the pods that are shown in full; -o json has them all.
@@ -208,4 +207,3 @@ func bare(q Quantity) string {
 }
 
 func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-

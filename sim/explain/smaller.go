@@ -114,4 +114,6 @@ func (s *search) trySize(ctx context.Context, c candidate, size string) (done bo
 }
 
 // misfit says that topology admission refused the pod.
-func (s *search) misfit() bool { return strings.Contains(s.p.Admission.Reason, "TopologyAffinityError") }
+func (s *search) misfit() bool {
+	return strings.Contains(s.p.Admission.Reason, "TopologyAffinityError")
+}

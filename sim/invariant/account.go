@@ -143,14 +143,16 @@ func noLeak(k *Checker) {
 	if !v.managed {
 		return
 	}
-	if v.o.Reconciled {
+	// Until all sources have been heard nobody may say that a pod is gone.
+	collected := v.o.Reconciled && !v.o.SourcesNotReady
+	if collected {
 		for i := range v.stale {
 			k.violated("%s is gone and still holds %s", v.stale[i].ref(), v.stale[i].cpus.cpus())
 		}
 	}
 	for pod := range v.eachPod {
 		k.leakedByInit(pod)
-		if v.o.Reconciled && k.rejected(pod[0].Pod) {
+		if collected && k.rejected(pod[0].Pod) {
 			for i := range pod {
 				if c := &pod[i]; c.holds {
 					k.violated("%s was rejected and still holds %s", c.Ref(), c.assigned.cpus())

@@ -393,6 +393,7 @@ func TestNoLeak(t *testing.T) {
 	run(t, []checkCase{
 		{name: "gone", mutate: stale, want: invariant.NoLeak, detail: "uid/c is gone and still holds CPU 3"},
 		{name: "gone, before the tick", mutate: func(o *observe.Observation) { stale(o); o.Reconciled = false }},
+		{name: "gone, but not everybody has been heard", mutate: func(o *observe.Observation) { stale(o); o.SourcesNotReady = true }},
 		{name: "init as large", containers: []observe.Container{initDone("a", "setup", "1,5"), app("a", "app", "1,5")}},
 		{
 			name: "init as large as all apps", containers: []observe.Container{initDone("a", "setup", "1,5"), app("a", "x", "1"), app("a", "y", "5")},
@@ -476,7 +477,7 @@ func TestMemoryAccounted(t *testing.T) {
 
 func TestNamesAndDocs(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(invariant.Names()).To(HaveLen(11))
+	g.Expect(invariant.Names()).To(HaveLen(12))
 	for _, name := range invariant.Names() {
 		g.Expect(len(invariant.Doc(name))).To(BeNumerically(">", 100), name)
 	}

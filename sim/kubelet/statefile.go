@@ -33,11 +33,13 @@ func ReadCPUState(data []byte) (*CPUState, error) {
 	if v4.Data != "" || v4.DataChecksum != 0 {
 		return nil, fmt.Errorf("v4 checkpoint: %w", err)
 	}
-	v3 := &state.CPUManagerCheckpointV3{}
+	// Checksums are over the structs as upstream makes them before reading:
+	// with empty maps.
+	v3 := &state.CPUManagerCheckpointV3{Entries: map[string]map[string]string{}, PodEntries: state.PodCPUAssignments{}}
 	if verified(v3, data) == nil {
 		return newCPUState(v3.PolicyName, v3.DefaultCPUSet, v3.Entries)
 	}
-	v2 := &state.CPUManagerCheckpointV2{}
+	v2 := &state.CPUManagerCheckpointV2{Entries: map[string]map[string]string{}}
 	if err := verified(v2, data); err != nil {
 		return nil, err
 	}
@@ -109,7 +111,7 @@ func BuildCPUState(version string, s CPUState, sum Checksum) ([]byte, error) {
 		c.Checksum = bend(c.Checksum)
 		return json.Marshal(c)
 	case "v3":
-		c := &state.CPUManagerCheckpointV3{PolicyName: s.Policy, DefaultCPUSet: string(s.SharedPool), Entries: entries}
+		c := &state.CPUManagerCheckpointV3{PolicyName: s.Policy, DefaultCPUSet: string(s.SharedPool), Entries: entries, PodEntries: state.PodCPUAssignments{}}
 		if _, err := c.MarshalCheckpoint(); err != nil {
 			return nil, err
 		}
@@ -170,9 +172,9 @@ func EditCPUState(data []byte, set map[string]json.RawMessage, fix bool) ([]byte
 	}
 	c := &state.CPUManagerCheckpoint{}
 	if _, v4 := doc["data"]; !v4 {
-		var old checkpointmanager.Checkpoint = &state.CPUManagerCheckpointV2{}
+		var old checkpointmanager.Checkpoint = &state.CPUManagerCheckpointV2{Entries: map[string]map[string]string{}}
 		if _, v3 := doc["podEntries"]; v3 {
-			old = &state.CPUManagerCheckpointV3{}
+			old = &state.CPUManagerCheckpointV3{Entries: map[string]map[string]string{}, PodEntries: state.PodCPUAssignments{}}
 		}
 		if err := old.UnmarshalCheckpoint(edited); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotCheckpoint, err)

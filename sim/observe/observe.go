@@ -45,8 +45,12 @@ type Observation struct {
 	CheckpointError string `json:"checkpointError,omitempty"`
 	// Reconciled says that a reconcile tick has run since the last change.
 	Reconciled bool `json:"reconciled"`
-	// UnchangedRestart says that the last kubelet start followed an earlier
-	// successful one with the same configuration, hardware and state files.
+	// SourcesNotReady says that the kubelet runs but has not heard of all pods
+	// yet; until then it keeps the assignments of pods it does not know.
+	SourcesNotReady bool `json:"sourcesNotReady,omitempty"`
+	// UnchangedRestart says that the kubelet has just been started, after an
+	// earlier successful start with the same configuration, hardware and state
+	// files.
 	UnchangedRestart bool `json:"unchangedRestart,omitempty"`
 	// NUMAMemory is the memory manager's view per NUMA node; empty without
 	// its Static policy.
