@@ -50,6 +50,9 @@ func (s *search) config(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if _, err := s.Decoder.Decode(merged); err != nil {
+			continue // it does not go with the rest of the configuration
+		}
 		outcome, notes, err := s.try(ctx, merged, s.m.Pod)
 		if err != nil {
 			return err

@@ -75,8 +75,14 @@ func (t *text) containers(p *Pod) {
 			nodes = strings.ReplaceAll(nodeList(c.NUMANodes), "+", ",")
 		}
 		rows = append(rows, []cell{
-			{text: c.Name}, {text: string(c.Kind)}, {text: pair(c.Requests.CPU, c.Limits.CPU)},
-			{text: pair(c.Requests.Memory, c.Limits.Memory)}, {text: c.QoS}, cpus, {text: nodes}, {text: ownWhy(p, c)},
+			{text: c.Name},
+			{text: string(c.Kind)},
+			{text: pair(c.Requests.CPU, c.Limits.CPU)},
+			{text: pair(c.Requests.Memory, c.Limits.Memory)},
+			{text: c.QoS},
+			cpus,
+			{text: nodes},
+			{text: ownWhy(p, c)},
 		})
 	}
 	columns(t.w, t.paint, "  ", rows)

@@ -47,6 +47,9 @@ func (x *explainer) reserve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if _, err := x.Decoder.Decode(merged); err != nil {
+			continue // it does not go with the rest of the configuration
+		}
 		o, err := x.sandbox.run(ctx, trial{merged, x.State, x.pods()})
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,6 +208,10 @@ func (s *search) try(ctx context.Context, config []byte, changed *corev1.Pod) (f
 	}
 	t := trial{config: config, state: s.usableState(), pods: s.changedPods(changed, s.index+1)}
 	o, err := s.sandbox.run(ctx, t)
+	var panicked *kubelet.PanicError
+	if errors.As(err, &panicked) {
+		return nil, nil, nil // no change to recommend
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -204,5 +204,5 @@ func (c *Config) GateEnabled(name string) bool {
 // which are also those of an API server of this version. A kubelet's start
 // leaves its own behind.
 func ResetFeatureGates() error {
-	return resetGates(utilfeature.DefaultMutableFeatureGate.(featuregate.MutableVersionedFeatureGate))
+	return resetGates(utilfeature.DefaultMutableFeatureGate)
 }
