@@ -64,7 +64,7 @@ fuzz:
 	done
 
 goldens:
-	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./sim ./sim/explain -update
+	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./sim ./sim/invariant ./sim/explain -update
 
 clean:
 	rm -rf $(BIN)

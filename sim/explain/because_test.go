@@ -53,10 +53,10 @@ func TestBecause(t *testing.T) {
 		{
 			"container scope counts what the containers before took", `,"topologyManagerPolicy":"single-numa-node"`,
 			pod("a", limits("one", "cpu: 6, memory: 64Mi")+limits("two", "cpu: 6, memory: 64Mi")+limits("three", "cpu: 2, memory: 64Mi")+limits("four", "cpu: 1, memory: 64Mi")),
-			"UnexpectedAdmissionError", "",
+			"TopologyAffinityError", "container four needs 1 CPU in one NUMA node; node 0 has 0 free, node 1 has 0 free",
 		},
 		{
-			"no memory on the node", "",
+			"no memory on the node", `,"evictionHard":{"memory.available":"100Mi"}`,
 			pod("a", limits("app", "cpu: 2, memory: 80Gi")),
 			"OutOfmemory", "the pod requests 80Gi, node allocatable is 63.9Gi (64Gi - 100Mi reserved): 16.1Gi missing",
 		},
