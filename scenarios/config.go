@@ -31,6 +31,7 @@ func (l *loading) kubelet(root *node, h head) (config json.RawMessage, line int)
 	if section == nil || section.isNull() {
 		return nil, line
 	}
+	l.typed(section, file, "kubelet")
 	config = l.decoder.json(section, &place{name: "kubelet"})
 	if section.kind != mapping {
 		l.problems.add(file, section.line, "kubelet: want a KubeletConfiguration, got %s", section.says())
@@ -70,6 +71,19 @@ func (l *loading) judge(section *node, file string, config json.RawMessage) {
 	}
 }
 
+// typed compares a configuration, or a patch of one, with the API's type.
+func (l *loading) typed(section *node, file, at string) {
+	if l.KubeletType == nil || section.kind != mapping {
+		return
+	}
+	before := l.problems.count()
+	d := &decoder{file: file, problems: l.problems, tables: l.tables}
+	d.into(section, l.KubeletType(), at)
+	if l.problems.count() > before {
+		l.configBroken = true
+	}
+}
+
 // patch follows the configuration through a start of the kubelet.
 func (l *loading) patch(n *node, patch json.RawMessage) {
 	section := n.get("config")
@@ -80,6 +94,7 @@ func (l *loading) patch(n *node, patch json.RawMessage) {
 		l.errorf(section.line, "config: want fields of a KubeletConfiguration, got %s", section.says())
 		return
 	}
+	l.typed(section, l.file, "config")
 	if l.Loader.Kubelet == nil || l.configBroken {
 		return // nobody will look at it
 	}

@@ -131,6 +131,13 @@ func (d *decoder) decode(n *node, v reflect.Value, at *place) {
 			return
 		}
 		v.SetUint(u)
+	case reflect.Float64:
+		f, err := strconv.ParseFloat(n.digits(), 64)
+		if n.kind != scalar || (n.tag != intTag && n.tag != floatTag) || err != nil {
+			d.wrong(n, at, "a number")
+			return
+		}
+		v.SetFloat(f)
 	default:
 		d.errorf(n.line, "%s: cannot be given in a file", at)
 	}

@@ -22,6 +22,10 @@ import (
 type Loader struct {
 	// Kubelet judges a KubeletConfiguration, given as JSON.
 	Kubelet func(config []byte) error
+	// KubeletType makes an empty KubeletConfiguration (a pointer to the API's
+	// own type), whose fields the configuration's are compared with: a wrong
+	// one is then told with its own line and the nearest right one.
+	KubeletType func() any
 	// Pod defaults a pod in place and validates it, as the API server does.
 	Pod func(*corev1.Pod) error
 	// Profile says whether a machine of this name (or file, or shape) exists.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 func TestEveryFieldOfTheFormat(t *testing.T) {
@@ -105,6 +107,50 @@ func TestKubeletHookSeesThePatchedConfiguration(t *testing.T) {
 		`{"a":1,"b":{"c":2,"x":"y"}}`,
 		`{"a":9007199254740993,"b":{"c":2,"x":"y"}}`,
 	}), "each configuration once")
+}
+
+func TestConfigurationIsComparedWithItsType(t *testing.T) {
+	g := gomega.NewWithT(t)
+	type configuration struct {
+		metav1.TypeMeta `json:",inline"`
+		Policy          string            `json:"cpuManagerPolicy"`
+		Period          metav1.Duration   `json:"cpuManagerReconcilePeriod"`
+		Factor          *float64          `json:"memoryThrottlingFactor"`
+		Options         map[string]string `json:"options"`
+	}
+	l := Loader{KubeletType: func() any { return &configuration{} }}
+	_, err := l.Parse([]byte(strings.Replace(withSteps(`
+- startKubelet: {}
+- restartKubelet: {config: {memoryThrottlingFactor: high,
+    policy: none}}
+`), "steps:", `kubelet:
+  kind: KubeletConfiguration
+  cpuManagerPolicy: 5
+  cpuManagerReconcilePeriods: 5s
+  cpuManagerReconcilePeriod: 5
+  memoryThrottlingFactor: 0.8
+  options: {full-pcpus-only: true}
+steps:`, 1)), "x")
+	g.Expect(err).To(gomega.MatchError(strings.Join([]string{
+		`x:7: kubelet.cpuManagerPolicy: want a text (put it in quotes), got the number 5`,
+		`x:8: unknown field "cpuManagerReconcilePeriods" in kubelet; did you mean "cpuManagerReconcilePeriod"?`,
+		`x:9: kubelet.cpuManagerReconcilePeriod: bad duration "5"; want a number with its unit, like 10s or 1m30s`,
+		`x:11: kubelet.options.full-pcpus-only: want a text (put it in quotes), got true`,
+		`x:15: config.memoryThrottlingFactor: want a number, got the text "high"`,
+		`x:16: unknown field "policy" in config; did you mean "cpuManagerPolicy"?`,
+	}, "\n")))
+}
+
+func TestErrorsBelowAWrapping(t *testing.T) {
+	g := gomega.NewWithT(t)
+	l := Loader{Pod: func(*corev1.Pod) error {
+		return fmt.Errorf("pod a: %w", field.ErrorList{
+			field.Required(field.NewPath("spec", "containers").Index(0).Child("name"), ""),
+			field.Required(field.NewPath("spec", "restartPolicy"), ""),
+		}.ToAggregate())
+	}}
+	_, err := l.Parse([]byte(withSteps("- createPod:\n    name: a\n    restartPolicy: Never\n    containers:\n    - name: app\n")), "x")
+	g.Expect(err).To(gomega.MatchError("x:8: pod \"a\": spec.restartPolicy: Required value\nx:10: pod \"a\": spec.containers[0].name: Required value"))
 }
 
 func TestLoadDirectory(t *testing.T) {

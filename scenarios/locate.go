@@ -1,19 +1,21 @@
 package scenarios
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-// flatten takes a joined error apart; upstream's aggregates count as joined.
+// flatten takes a joined error apart. Upstream's aggregates count as joined,
+// also below a wrapping that says what they are about: whoever asks knows.
 func flatten(err error) []error {
 	var parts []error
-	switch joined := err.(type) {
-	case interface{ Unwrap() []error }:
+	var several interface{ Errors() []error }
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		parts = joined.Unwrap()
-	case interface{ Errors() []error }:
-		parts = joined.Errors()
+	} else if errors.As(err, &several) {
+		parts = several.Errors()
 	}
 	if len(parts) == 0 {
 		return []error{err}

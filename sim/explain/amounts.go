@@ -48,6 +48,18 @@ func bytesText(n int64) string {
 	return text + units[unit]
 }
 
+// missingText writes what is missing, which must not look smaller than it is.
+func missingText(name string, n int64) string {
+	if corev1.ResourceName(name) == corev1.ResourceMemory {
+		unit := int64(1)
+		for n/unit >= 1024 {
+			unit *= 1024
+		}
+		n += unit/10 - min(unit/10, 1)
+	}
+	return plainAmount(name, n)
+}
+
 // plainAmount writes a line of the node's arithmetic.
 func plainAmount(name string, n int64) string {
 	switch corev1.ResourceName(name) {

@@ -171,7 +171,7 @@ func (a asked) noRoom(rows []Resource) string {
 		if r.Used > 0 {
 			text += fmt.Sprintf(", pods on the node request %s of it", plainAmount(name, r.Used))
 		}
-		return text + fmt.Sprintf(": %s missing", plainAmount(name, r.Missing))
+		return text + fmt.Sprintf(": %s missing", missingText(name, r.Missing))
 	}
 	return a.outcome.Message
 }

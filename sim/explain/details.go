@@ -124,7 +124,7 @@ func (t *text) allocatable(p *Pod) {
 	for _, r := range p.Allocatable {
 		missing := cell{text: "-"}
 		if r.Missing > 0 {
-			missing = cell{text: plainAmount(r.Resource, r.Missing), style: red}
+			missing = cell{text: missingText(r.Resource, r.Missing), style: red}
 		}
 		row := cells(r.Resource)
 		for _, n := range []int64{r.Capacity, r.Reserved, r.Allocatable, r.Used, r.Requested} {
