@@ -72,9 +72,9 @@ func walkRank(text string) int {
 }
 
 var (
-	poolValue   = regexp.MustCompile(`(defaultCPUSet|cpuSet)="[0-9,-]*"`)
-	lastOfPod   = regexp.MustCompile(`^("Released pod-level .*) containerName="[^"]*"`)
-	walkedRef   = regexp.MustCompile(`podUID="([^"]*)" containerName="([^"]*)"`)
+	poolValue = regexp.MustCompile(`(defaultCPUSet|cpuSet)="[0-9,-]*"`)
+	lastOfPod = regexp.MustCompile(`^("Released pod-level .*) containerName="[^"]*"`)
+	walkedRef = regexp.MustCompile(`podUID="([^"]*)" containerName="([^"]*)"`)
 	// firstOfMany is the memory manager's first difference, of any node.
 	firstOfMany = regexp.MustCompile(`^("Memory states for the NUMA node[^"]*" field="[^"]*").*`)
 	poolUpdates = `"Updated default CPUSet"`

@@ -252,7 +252,7 @@ func TestEveryCorruptionIsSeen(t *testing.T) {
 				g.Expect(found).To(ContainElement(HaveField("Invariant", name)))
 				g.Expect(invariant.Check(o, p)).To(Equal(found))
 			})
-			NewWithT(t).Expect(seen).To(BeNumerically(">", 10))
+			NewWithT(t).Expect(seen).To(BeNumerically(">", 0), "the corruption was never possible")
 		})
 	}
 }

@@ -125,7 +125,7 @@ func reservedList(flag string, m map[string]string) (v1.ResourceList, error) {
 
 // evictionMemory is what the hard eviction threshold keeps free, in bytes.
 func evictionMemory(evictionHard map[string]string, capacity int64) (int64, error) {
-	value, ok := evictionHard["memory.available"]
+	value, ok := evictionHard[evictionSignal]
 	if !ok {
 		return 0, nil
 	}

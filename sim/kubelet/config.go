@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -36,6 +37,13 @@ func NewConfigDecoder() (*ConfigDecoder, error) {
 	}
 	return &ConfigDecoder{codecs: codecs}, nil
 }
+
+// The one hard eviction threshold that counts for the managers, and its default
+// (pkg/kubelet/eviction/defaults_linux.go).
+const (
+	evictionSignal      = "memory.available"
+	defaultEvictionHard = "100Mi"
+)
 
 const configAPIVersion = "kubelet.config.k8s.io/v1beta1"
 
@@ -86,6 +94,14 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 	if err := validation.ValidateKubeletConfiguration(&checked, gates); err != nil {
 		return nil, fmt.Errorf("failed to validate kubelet configuration, error: %w", err)
 	}
+	// The kubelet's command does this after it has read the file
+	// (cmd/kubelet/app/server.go, loadConfigFile).
+	_, set := kc.EvictionHard[evictionSignal]
+	if kc.EvictionHard == nil || (kc.MergeDefaultEvictionSettings && !set) {
+		evictionHard := map[string]string{evictionSignal: defaultEvictionHard}
+		maps.Copy(evictionHard, kc.EvictionHard)
+		kc.EvictionHard = evictionHard
+	}
 	return &Config{kc: *kc}, nil
 }
 
@@ -116,7 +132,7 @@ func (c *Config) Observed() observe.Config {
 // started with this configuration.
 func (c *Config) setGates() error {
 	gates := utilfeature.DefaultMutableFeatureGate
-	if err := resetGates(gates.(featuregate.MutableVersionedFeatureGate)); err != nil {
+	if err := resetGates(gates); err != nil {
 		return err
 	}
 	if err := gates.SetFromMap(c.kc.FeatureGates); err != nil {

@@ -219,6 +219,7 @@ func (l *Lifetime) do(fn func() error) (err error) {
 		switch v := recover(); v.(type) {
 		case nil:
 		case killSignal:
+			l.end(nil)
 			err = ErrKilled
 		default:
 			err = &PanicError{Value: v, Stack: string(debug.Stack())}
@@ -235,10 +236,7 @@ type killSignal struct{}
 
 // Kill ends the lifetime from inside one of its own calls, such as a
 // WriteHook. It does not return.
-func (l *Lifetime) Kill() {
-	l.end(nil)
-	panic(killSignal{})
-}
+func (l *Lifetime) Kill() { panic(killSignal{}) }
 
 // Stop ends the lifetime from outside; SIGTERM and SIGKILL are the same here,
 // since the managers write their state as they go.
@@ -264,7 +262,11 @@ func (l *Lifetime) Ended() (bool, error) {
 
 // loopPanicked ends the lifetime and the loop's goroutine.
 func (l *Lifetime) loopPanicked(_ context.Context, v any) {
-	if _, killed := v.(killSignal); !killed {
+	// Upstream is done with its process-wide variables here: who waits for the
+	// end may start the next lifetime.
+	if _, killed := v.(killSignal); killed {
+		l.end(nil)
+	} else {
 		l.end(&PanicError{Value: v, Stack: string(debug.Stack())})
 	}
 	runtime.Goexit()

@@ -71,6 +71,9 @@ func Pinning(cfg *Config, pod *v1.Pod, c *v1.Container) (cpus int, reason string
 	if q.Value()*1000 != q.MilliValue() {
 		return 0, fmt.Sprintf("QoS Guaranteed, but %s is not a whole number of CPUs", q.String())
 	}
+	if q.Value() == 1 {
+		return 1, "QoS Guaranteed with 1 whole CPU"
+	}
 	return int(q.Value()), fmt.Sprintf("QoS Guaranteed with %d whole CPUs", q.Value())
 }
 
