@@ -175,7 +175,7 @@ func (n *Node) createPod(e scenarios.CreatePod) error {
 		}
 	}
 	if spec.CreationTimestamp.IsZero() {
-		spec.CreationTimestamp = metav1.Unix(int64(len(n.pods)), 0)
+		spec.CreationTimestamp = metav1.Unix(int64(len(n.names)), 0) // grows with every pod
 	}
 	p := newPod(spec, held)
 	n.pods = append(n.pods, p)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"k8s.io/klog/v2"
+	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/kubelet"
@@ -112,7 +113,8 @@ func newToolchain() (*toolchain, error) {
 			_, err := decoder.Decode(config)
 			return err
 		},
-		Pod: kubelet.PreparePod,
+		KubeletType: func() any { return new(kubeletv1beta1.KubeletConfiguration) },
+		Pod:         kubelet.PreparePod,
 		Profile: func(name string) error {
 			_, err := worker.Resolve(name, "/")
 			return err
