@@ -63,15 +63,6 @@ func (p *pod) terminal() bool { return p.phase == v1.PodFailed || p.phase == v1.
 
 func (p *pod) changed() { p.status = nil }
 
-func (p *pod) find(name string) *container {
-	for _, c := range p.containers {
-		if c.spec.Name == name {
-			return c
-		}
-	}
-	return nil
-}
-
 // restarts says whether the kubelet starts a container again that has ended.
 func (p *pod) restarts(c *container) bool {
 	if c.kind == observe.KindSidecar {

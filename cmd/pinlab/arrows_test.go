@@ -19,19 +19,20 @@ const module = "github.com/pinlab/pinlab/"
 func arrows() map[string][]string {
 	leaves := []string{"sim/observe", "hwprofiles"}
 	return map[string][]string{
-		"hwprofiles":       nil,
-		"sim/observe":      nil,
-		"sim/invariant":    leaves,
-		"sim/kubelet":      leaves,
-		"scenarios":        {"sim/observe", "sim/invariant", "hwprofiles"},
-		"scenarios/report": {"scenarios", "sim/observe", "hwprofiles"},
-		"sim":              {"sim/observe", "sim/invariant", "sim/kubelet", "scenarios", "hwprofiles"},
-		"sim/worker":       {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
-		"sim/explain":      {"sim", "sim/observe", "sim/kubelet", "scenarios", "scenarios/report", "hwprofiles"},
-		"bench":            {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
-		"e2e":              {"scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
-		"tui":              {"bench", "scenarios", "sim/observe", "hwprofiles"},
-		"cmd":              {"*"},
+		"hwprofiles":              nil,
+		"sim/observe":             nil,
+		"sim/invariant":           leaves,
+		"sim/kubelet":             leaves,
+		"scenarios":               {"sim/observe", "sim/invariant", "hwprofiles"},
+		"scenarios/report":        {"scenarios", "scenarios/report/screen", "sim/observe", "hwprofiles"},
+		"scenarios/report/screen": nil,
+		"sim":                     {"sim/observe", "sim/invariant", "sim/kubelet", "scenarios", "hwprofiles"},
+		"sim/worker":              {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
+		"sim/explain":             {"scenarios/report/screen", "sim", "sim/observe", "sim/kubelet", "scenarios", "scenarios/report", "hwprofiles"},
+		"bench":                   {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
+		"e2e":                     {"scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
+		"tui":                     {"bench", "scenarios", "sim/observe", "hwprofiles"},
+		"cmd":                     {"*"},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -35,7 +36,7 @@ func (o MapOptions) width() int {
 // of a line name its CPUs. A legend follows.
 func CPUMap(w io.Writer, o observe.Observation, p *hwprofiles.Profile, opts MapOptions) error {
 	out := bufio.NewWriter(w)
-	m := &cpuMap{w: out, paint: painter{opts.Color}, owners: newOwners(&o, p), width: opts.width()}
+	m := &cpuMap{w: out, paint: screen.Painter{Color: opts.Color}, owners: newOwners(&o, p), width: opts.width()}
 	m.draw(p)
 	m.legend()
 	return out.Flush()
@@ -43,7 +44,7 @@ func CPUMap(w io.Writer, o observe.Observation, p *hwprofiles.Profile, opts MapO
 
 type cpuMap struct {
 	w      *bufio.Writer
-	paint  painter
+	paint  screen.Painter
 	owners *owners
 	width  int
 
@@ -73,7 +74,7 @@ func (m *cpuMap) draw(p *hwprofiles.Profile) {
 	for i := range all {
 		b := &all[i]
 		if i == 0 || all[i-1].socket != b.socket {
-			m.line(m.paint.paint(bold, socketName(b.socket)))
+			m.line(m.paint.Paint(screen.Bold, socketName(b.socket)))
 		}
 		m.block(b)
 	}
@@ -173,13 +174,13 @@ func (m *cpuMap) line(text string) { fmt.Fprintln(m.w, strings.TrimRight(text, "
 // CPUs is not a row of a thousand escape sequences.
 type run struct {
 	m     *cpuMap
-	style style
+	style screen.Style
 	text  strings.Builder
 }
 
 func newRun(m *cpuMap) *run { return &run{m: m} }
 
-func (r *run) add(symbol rune, s style) {
+func (r *run) add(symbol rune, s screen.Style) {
 	if s != r.style {
 		r.end()
 		r.style = s
@@ -195,7 +196,7 @@ func (r *run) spaces(n int) {
 }
 
 func (r *run) end() {
-	r.m.w.WriteString(r.m.paint.paint(r.style, r.text.String()))
+	r.m.w.WriteString(r.m.paint.Paint(r.style, r.text.String()))
 	r.text.Reset()
 }
 
@@ -220,7 +221,7 @@ func nodesWithoutCPUs(p *hwprofiles.Profile) string {
 // legendEntry is one line of the legend.
 type legendEntry struct {
 	symbol rune
-	style  style
+	style  screen.Style
 	name   string
 	cpus   string
 	note   string
@@ -233,15 +234,15 @@ func (m *cpuMap) legend() {
 		w := &ow.list[i]
 		entries = append(entries, legendEntry{w.symbol, w.style, w.name, w.cpus.String(), joinNotes(nodesText(ow.profile, w.cpus), w.note)})
 	}
-	special := func(symbol rune, s style, name string, cpus cpuset.CPUSet, note string) {
+	special := func(symbol rune, s screen.Style, name string, cpus cpuset.CPUSet, note string) {
 		if !cpus.IsEmpty() {
 			entries = append(entries, legendEntry{symbol, s, name, cpus.String(), note})
 		}
 	}
 	if ow.unmanaged {
-		special(symbolShared, dim, "not managed", ow.shared, "")
+		special(symbolShared, screen.Dim, "not managed", ow.shared, "")
 	} else {
-		special(symbolShared, dim, "shared pool", ow.shared.Difference(ow.reserved), "")
+		special(symbolShared, screen.Dim, "shared pool", ow.shared.Difference(ow.reserved), "")
 	}
 	reserved := "in the shared pool"
 	switch {
@@ -250,9 +251,9 @@ func (m *cpuMap) legend() {
 	case ow.strict:
 		reserved = "not in the shared pool"
 	}
-	special(symbolReserved, yellow, "reserved", ow.reserved, reserved)
+	special(symbolReserved, screen.Yellow, "reserved", ow.reserved, reserved)
 	special(symbolOffline, offline, "offline", ow.offline, "")
-	special(symbolNobody, red, "nobody's", ow.nobody, "neither shared nor assigned")
+	special(symbolNobody, screen.Red, "nobody's", ow.nobody, "neither shared nor assigned")
 
 	m.entries(entries)
 	for _, c := range ow.conflicts {
@@ -270,7 +271,7 @@ func (m *cpuMap) legend() {
 
 func (m *cpuMap) explain(text string) {
 	m.line("")
-	m.line("  " + m.paint.paint(dim, text))
+	m.line("  " + m.paint.Paint(screen.Dim, text))
 }
 
 // Where the legend's columns would grow wider than this, the next column
@@ -299,7 +300,7 @@ func (m *cpuMap) entries(entries []legendEntry) {
 func (m *cpuMap) entry(e legendEntry, nameWidth, listWidth int) {
 	const symbolWidth = 5
 	indent := symbolWidth + nameWidth + 2
-	fmt.Fprintf(m.w, "  %s  %-*s", m.paint.paint(e.style, string(e.symbol)), nameWidth, e.name)
+	fmt.Fprintf(m.w, "  %s  %-*s", m.paint.Paint(e.style, string(e.symbol)), nameWidth, e.name)
 	if utf8.RuneCountInString(e.name) > nameWidth {
 		fmt.Fprintf(m.w, "\n%*s", indent, "")
 	} else {
@@ -312,9 +313,9 @@ func (m *cpuMap) entry(e legendEntry, nameWidth, listWidth int) {
 			last = fmt.Sprintf("%-*s", listWidth, last)
 		}
 		if indent+len(last)+2+utf8.RuneCountInString(e.note) > m.width {
-			lines = append(lines, m.paint.paint(dim, e.note))
+			lines = append(lines, m.paint.Paint(screen.Dim, e.note))
 		} else {
-			lines[len(lines)-1] = last + "  " + m.paint.paint(dim, e.note)
+			lines[len(lines)-1] = last + "  " + m.paint.Paint(screen.Dim, e.note)
 		}
 	}
 	m.line(strings.Join(lines, fmt.Sprintf("\n%*s", indent, "")))
@@ -323,7 +324,7 @@ func (m *cpuMap) entry(e legendEntry, nameWidth, listWidth int) {
 // conflict writes who may run where it must not.
 func (m *cpuMap) conflict(c conflict) {
 	cpus := cpuWord(c.cpus) + ":"
-	text := "  " + m.paint.paint(alarm, string(symbolConflict)) + "  " + cpus
+	text := "  " + m.paint.Paint(alarm, string(symbolConflict)) + "  " + cpus
 	if 5+len(cpus)+1+utf8.RuneCountInString(c.text) > m.width {
 		m.line(text)
 		m.line("     " + c.text)

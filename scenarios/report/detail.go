@@ -4,34 +4,35 @@ import (
 	"fmt"
 
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // detail writes one result step by step.
 func (t *table) detail(r *scenarios.Result) {
-	head := [][]cell{cells("scenario", r.Scenario)}
+	head := [][]screen.Cell{screen.Cells("scenario", r.Scenario)}
 	if r.File != "" {
-		head = append(head, cells("file", r.File))
+		head = append(head, screen.Cells("file", r.File))
 	}
-	head = append(head, cells("profile", r.Profile))
+	head = append(head, screen.Cells("profile", r.Profile))
 	if r.KubeletVersion != "" {
-		head = append(head, cells("kubelet", r.KubeletVersion+" ("+r.Target+")"))
+		head = append(head, screen.Cells("kubelet", r.KubeletVersion+" ("+r.Target+")"))
 	}
-	verdict := cell{string(r.Verdict), verdictStyle(r.Verdict)}
-	head = append(head, []cell{{text: "verdict"}, verdict})
+	verdict := screen.Cell{Text: string(r.Verdict), Style: verdictStyle(r.Verdict)}
+	head = append(head, []screen.Cell{{Text: "verdict"}, verdict})
 	if r.Reason != "" {
-		head = append(head, cells("reason", r.Reason))
+		head = append(head, screen.Cells("reason", r.Reason))
 	}
 	if t.opts.Durations {
-		head = append(head, cells("time", durationText(r.DurationSeconds)))
+		head = append(head, screen.Cells("time", durationText(r.DurationSeconds)))
 	}
-	columns(t.w, t.paint, "", head)
+	screen.Columns(t.w, t.paint, "", head)
 
 	var teller teller
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		t.w.separate()
-		fmt.Fprintln(t.w, t.paint.paint(bold, fmt.Sprintf("STEP %d  %s", s.Index, s.Event))+t.place(r, s))
+		fmt.Fprintln(t.w, t.paint.Paint(screen.Bold, fmt.Sprintf("STEP %d  %s", s.Index, s.Event))+t.place(r, s))
 		if observed(s) {
 			t.state(&teller, &s.Observation)
 		}
@@ -45,12 +46,12 @@ func (t *table) detail(r *scenarios.Result) {
 		case s.Skipped != "":
 			t.wrapped("  ", "skipped: "+s.Skipped)
 		case !observed(s) && len(s.Failures) == 0:
-			t.wrapped("  ", t.paint.paint(green, "holds"))
+			t.wrapped("  ", t.paint.Paint(screen.Green, "holds"))
 		}
 	}
 	t.cpuMap(r, len(r.Steps)-1, "")
 	for _, f := range r.Failures {
-		t.wrapped("", t.paint.paint(red, f))
+		t.wrapped("", t.paint.Paint(screen.Red, f))
 	}
 	if r.Reproducer != "" {
 		t.wrapped("", "reproduce: "+r.Reproducer)
@@ -93,33 +94,33 @@ func (t *table) state(tell *teller, o *observe.Observation) {
 		t.wrapped("  ", "shared pool "+listOr(o.SharedPool, "empty"))
 	}
 	if len(o.Containers) > 0 {
-		columns(t.w, t.paint, "  ", containerRows(o))
+		screen.Columns(t.w, t.paint, "  ", containerRows(o))
 	}
 }
 
 // containerRows is the table of containers.
-func containerRows(o *observe.Observation) [][]cell {
-	rows := [][]cell{cells("POD/CONTAINER", "QOS", "STATE", "CPUS", "ACTUAL", "NUMA", "WHY")}
+func containerRows(o *observe.Observation) [][]screen.Cell {
+	rows := [][]screen.Cell{screen.Cells("POD/CONTAINER", "QOS", "STATE", "CPUS", "ACTUAL", "NUMA", "WHY")}
 	for i := range o.Containers {
 		c := &o.Containers[i]
 		name := c.Ref()
 		if c.Kind == observe.KindInit || c.Kind == observe.KindSidecar {
 			name += " (" + string(c.Kind) + ")"
 		}
-		actual := cell{text: "same"}
+		actual := screen.Cell{Text: "same"}
 		switch {
 		case c.State != observe.StateRunning:
-			actual.text = "-"
+			actual.Text = "-"
 		case drifted(c):
-			actual = cell{listOr(c.Actual, "empty"), red}
+			actual = screen.Cell{Text: listOr(c.Actual, "empty"), Style: screen.Red}
 		case c.Actual != c.Assigned:
-			actual.text = string(c.Actual)
+			actual.Text = string(c.Actual)
 		}
 		numa := "-"
 		if c.Exclusive && len(c.NUMANodes) > 0 {
 			numa = intList(c.NUMANodes)
 		}
-		rows = append(rows, append(cells(name, c.QoS, string(c.State), containerCPUs(o, c)), actual, cell{text: numa}, cell{text: c.Reason}))
+		rows = append(rows, append(screen.Cells(name, c.QoS, string(c.State), containerCPUs(o, c)), actual, screen.Cell{Text: numa}, screen.Cell{Text: c.Reason}))
 	}
 	return rows
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -32,7 +33,7 @@ type owner struct {
 	name   string
 	note   string
 	symbol rune
-	style  style
+	style  screen.Style
 	cpus   cpuset.CPUSet
 	// container is nil for a pod's pool and for a container that is gone.
 	container *observe.Container
@@ -222,7 +223,7 @@ func passedOn(a, b *observe.Container) bool {
 }
 
 // symbol returns a CPU's letter and colour.
-func (ow *owners) symbol(id int) (rune, style) {
+func (ow *owners) symbol(id int) (rune, screen.Style) {
 	i, owned := ow.of[id]
 	switch {
 	case ow.offline.Contains(id):
@@ -232,11 +233,11 @@ func (ow *owners) symbol(id int) (rune, style) {
 	case owned:
 		return ow.list[i].symbol, ow.list[i].style
 	case ow.reserved.Contains(id):
-		return symbolReserved, yellow
+		return symbolReserved, screen.Yellow
 	case ow.shared.Contains(id):
-		return symbolShared, dim
+		return symbolShared, screen.Dim
 	default:
-		return symbolNobody, red
+		return symbolNobody, screen.Red
 	}
 }
 

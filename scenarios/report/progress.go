@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 )
 
 // Progress shows how far a run is: one line that is rewritten on a terminal,
@@ -16,7 +17,7 @@ type Progress struct {
 	mu       sync.Mutex
 	w        io.Writer
 	live     bool
-	paint    painter
+	paint    screen.Painter
 	width    int
 	names    []string
 	finished []bool
@@ -28,7 +29,7 @@ type Progress struct {
 
 // NewProgress makes a display; live says whether w is a terminal.
 func NewProgress(w io.Writer, live, color bool, width int) *Progress {
-	return &Progress{w: w, live: live, paint: painter{color}, width: width, steps: map[int][2]int{}, counts: map[scenarios.Verdict]int{}}
+	return &Progress{w: w, live: live, paint: screen.Painter{Color: color}, width: width, steps: map[int][2]int{}, counts: map[scenarios.Verdict]int{}}
 }
 
 // Add announces a job; jobs are numbered in the order of the calls.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -33,7 +34,7 @@ type TableOptions struct {
 // scenario file and the CPU map at that moment, then a summary.
 func Table(w io.Writer, report scenarios.RunReport, opts TableOptions) error {
 	buffered := bufio.NewWriter(w)
-	t := &table{w: &paragraphs{w: buffered, newlines: 2}, opts: opts, paint: painter{opts.Color}}
+	t := &table{w: &paragraphs{w: buffered, newlines: 2}, opts: opts, paint: screen.Painter{Color: opts.Color}}
 	if opts.Detail {
 		for i := range report.Results {
 			t.w.separate()
@@ -78,35 +79,35 @@ func (p *paragraphs) separate() {
 type table struct {
 	w     *paragraphs
 	opts  TableOptions
-	paint painter
+	paint screen.Painter
 }
 
-func verdictStyle(v scenarios.Verdict) style {
+func verdictStyle(v scenarios.Verdict) screen.Style {
 	switch v {
 	case scenarios.Pass:
-		return green
+		return screen.Green
 	case scenarios.Skip:
-		return yellow
+		return screen.Yellow
 	default:
-		return red
+		return screen.Red
 	}
 }
 
 func (t *table) verdicts(results []scenarios.Result) {
-	head := cells("SCENARIO", "PROFILE", "VERDICT", "STEPS")
+	head := screen.Cells("SCENARIO", "PROFILE", "VERDICT", "STEPS")
 	if t.opts.Durations {
-		head = append(head, cell{text: "TIME"})
+		head = append(head, screen.Cell{Text: "TIME"})
 	}
-	rows := [][]cell{head}
+	rows := [][]screen.Cell{head}
 	for i := range results {
 		r := &results[i]
-		row := append(cells(r.Scenario, r.Profile), cell{string(r.Verdict), verdictStyle(r.Verdict)}, cell{text: fmt.Sprint(len(r.Steps))})
+		row := append(screen.Cells(r.Scenario, r.Profile), screen.Cell{Text: string(r.Verdict), Style: verdictStyle(r.Verdict)}, screen.Cell{Text: fmt.Sprint(len(r.Steps))})
 		if t.opts.Durations {
-			row = append(row, cell{text: durationText(r.DurationSeconds)})
+			row = append(row, screen.Cell{Text: durationText(r.DurationSeconds)})
 		}
 		rows = append(rows, row)
 	}
-	columns(t.w, t.paint, "", rows)
+	screen.Columns(t.w, t.paint, "", rows)
 }
 
 // durationText keeps three digits at most: 0.4ms, 12ms, 1.2s, 75s.
@@ -126,7 +127,7 @@ func durationText(s float64) string {
 // trouble writes what is wrong with one result.
 func (t *table) trouble(r *scenarios.Result) {
 	t.w.separate()
-	fmt.Fprintf(t.w, "%s  %s on %s\n", t.paint.paint(verdictStyle(r.Verdict), strings.ToUpper(string(r.Verdict))), r.Scenario, r.Profile)
+	fmt.Fprintf(t.w, "%s  %s on %s\n", t.paint.Paint(verdictStyle(r.Verdict), strings.ToUpper(string(r.Verdict))), r.Scenario, r.Profile)
 	if r.Verdict != scenarios.Fail && r.Reason != "" {
 		line := 0
 		if n := len(r.Steps); n > 0 {
@@ -199,14 +200,14 @@ func anyNew(known map[string]bool, texts []string) bool {
 // findings writes a step's violations and failures.
 func (t *table) findings(s *observe.Step, indent string) {
 	for _, v := range s.Violations {
-		mark, st := "! ", red
+		mark, st := "! ", screen.Red
 		if v.Expected {
-			st = dim
+			st = screen.Dim
 		}
-		t.wrapped(indent, t.paint.paint(st, mark+violationText(v)))
+		t.wrapped(indent, t.paint.Paint(st, mark+violationText(v)))
 	}
 	for _, f := range ownFailures(s) {
-		t.wrapped(indent, t.paint.paint(red, f))
+		t.wrapped(indent, t.paint.Paint(screen.Red, f))
 	}
 }
 
@@ -262,7 +263,7 @@ func (t *table) summary(results []scenarios.Result) string {
 		}
 		text := fmt.Sprintf("%d %s", n, word)
 		if n > 0 {
-			text = t.paint.paint(verdictStyle(v.verdict), text)
+			text = t.paint.Paint(verdictStyle(v.verdict), text)
 		}
 		words = append(words, text)
 	}

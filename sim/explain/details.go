@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 )
 
 // maxDetails bounds the pods that are shown in full; -o json has them all.
@@ -32,14 +34,14 @@ func (t *text) details() {
 
 func (t *text) pod(p *Pod) {
 	t.line("")
-	admitted := t.paint.paint(green, "admitted")
+	admitted := t.paint.Paint(screen.Green, "admitted")
 	switch p.Verdict {
 	case Rejected:
-		admitted = t.paint.paint(red, "rejected")
+		admitted = t.paint.Paint(screen.Red, "rejected")
 	case NotPlaced:
 		admitted = "not placed"
 	}
-	t.linef("%s  %s  QoS %s", t.paint.paint(bold, "Pod "+p.Pod), admitted, p.QoS.Class)
+	t.linef("%s  %s  QoS %s", t.paint.Paint(screen.Bold, "Pod "+p.Pod), admitted, p.QoS.Class)
 	decides := p.QoS.Detail
 	if p.QoS.Field != "" {
 		decides += "  (" + p.QoS.Field + ")"
@@ -58,23 +60,23 @@ func (t *text) pod(p *Pod) {
 }
 
 func (t *text) containers(p *Pod) {
-	rows := [][]cell{cells("CONTAINER", "KIND", "CPU", "MEMORY", "QOS ALONE", "CPUS", "NODES", "WHY")}
+	rows := [][]screen.Cell{screen.Cells("CONTAINER", "KIND", "CPU", "MEMORY", "QOS ALONE", "CPUS", "NODES", "WHY")}
 	for i := range p.Containers {
 		c := &p.Containers[i]
-		cpus := cell{text: "shared pool", style: dim}
+		cpus := screen.Cell{Text: "shared pool", Style: screen.Dim}
 		switch {
 		case p.Verdict == Rejected || p.Verdict == NotPlaced:
-			cpus.text = "-"
+			cpus.Text = "-"
 		case c.Exclusive:
-			cpus = cell{text: string(c.CPUs), style: green}
+			cpus = screen.Cell{Text: string(c.CPUs), Style: screen.Green}
 		case len(c.NUMANodes) > 0:
-			cpus.text = "pod's " + string(c.CPUs)
+			cpus.Text = "pod's " + string(c.CPUs)
 		}
 		nodes := "-"
 		if len(c.NUMANodes) > 0 {
 			nodes = strings.ReplaceAll(nodeList(c.NUMANodes), "+", ",")
 		}
-		rows = append(rows, []cell{
+		rows = append(rows, []screen.Cell{
 			{text: c.Name},
 			{text: string(c.Kind)},
 			{text: pair(c.Requests.CPU, c.Limits.CPU)},
@@ -85,7 +87,7 @@ func (t *text) containers(p *Pod) {
 			{text: ownWhy(p, c)},
 		})
 	}
-	columns(t.w, t.paint, "  ", rows)
+	screen.Columns(t.w, t.paint, "  ", rows)
 }
 
 // pair writes a request and a limit: "2" when they are equal, "1..2", "1.." or
@@ -120,19 +122,19 @@ func (t *text) allocatable(p *Pod) {
 		return
 	}
 	t.line("  Node allocatable:")
-	rows := [][]cell{cells("RESOURCE", "CAPACITY", "RESERVED", "ALLOCATABLE", "IN USE", "REQUESTED", "MISSING")}
+	rows := [][]screen.Cell{screen.Cells("RESOURCE", "CAPACITY", "RESERVED", "ALLOCATABLE", "IN USE", "REQUESTED", "MISSING")}
 	for _, r := range p.Allocatable {
-		missing := cell{text: "-"}
+		missing := screen.Cell{Text: "-"}
 		if r.Missing > 0 {
-			missing = cell{text: missingText(r.Resource, r.Missing), style: red}
+			missing = screen.Cell{Text: missingText(r.Resource, r.Missing), Style: screen.Red}
 		}
-		row := cells(r.Resource)
+		row := screen.Cells(r.Resource)
 		for _, n := range []int64{r.Capacity, r.Reserved, r.Allocatable, r.Used, r.Requested} {
-			row = append(row, cell{text: plainAmount(r.Resource, n)})
+			row = append(row, screen.Cell{Text: plainAmount(r.Resource, n)})
 		}
 		rows = append(rows, append(row, missing))
 	}
-	columns(t.w, t.paint, "    ", rows)
+	screen.Columns(t.w, t.paint, "    ", rows)
 }
 
 func (t *text) round(top *Topology, r *Round) {
@@ -144,26 +146,26 @@ func (t *text) round(top *Topology, r *Round) {
 		t.linef("  Topology (%s, %s scope) for %s: no manager has a preference: admit", top.Policy, top.Scope, who)
 		return
 	}
-	verdict := t.paint.paint(green, "admit")
+	verdict := t.paint.Paint(screen.Green, "admit")
 	if !r.Admitted {
-		verdict = t.paint.paint(red, "reject")
+		verdict = t.paint.Paint(screen.Red, "reject")
 	}
 	best := r.Best
 	if !r.Admitted && strings.HasPrefix(best, "any") {
 		best = "none"
 	}
 	t.linef("  Topology (%s, %s scope) for %s: best hint %s: %s", top.Policy, top.Scope, who, best, verdict)
-	head := cells("NUMA NODE")
+	head := screen.Cells("NUMA NODE")
 	for _, q := range r.Requests {
-		head = append(head, cell{text: strings.ToUpper(q.Resource) + " FREE / REQUESTED"})
+		head = append(head, screen.Cell{Text: strings.ToUpper(q.Resource) + " FREE / REQUESTED"})
 	}
-	rows := [][]cell{append(head, cell{text: "FIT"})}
+	rows := [][]screen.Cell{append(head, screen.Cell{Text: "FIT"})}
 	for _, n := range r.Nodes {
-		row := cells(fmt.Sprint(n.Node))
+		row := screen.Cells(fmt.Sprint(n.Node))
 		for i, q := range n.Free {
-			c := cell{text: bare(q) + " / " + bare(r.Requests[i])}
+			c := screen.Cell{Text: bare(q) + " / " + bare(r.Requests[i])}
 			if slices.Contains(n.Lacks, q.Resource) {
-				c.style = red
+				c.Style = screen.Red
 			}
 			row = append(row, c)
 		}
@@ -171,9 +173,9 @@ func (t *text) round(top *Topology, r *Round) {
 		if len(n.Lacks) > 0 {
 			fits = "lacks " + listWords(n.Lacks)
 		}
-		rows = append(rows, append(row, cell{text: fits}))
+		rows = append(rows, append(row, screen.Cell{Text: fits}))
 	}
-	columns(t.w, t.paint, "    ", rows)
+	screen.Columns(t.w, t.paint, "    ", rows)
 	var hints []string
 	for _, a := range r.Answers {
 		if a.Resource != "" {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -16,7 +17,7 @@ import (
 // the details of each pod, and a map of the CPUs.
 func Write(w io.Writer, r *Report, opts report.MapOptions) error {
 	out := bufio.NewWriter(w)
-	t := &text{w: out, paint: painter{opts.Color}, r: r, width: opts.Width}
+	t := &text{w: out, paint: screen.Painter{Color: opts.Color}, r: r, width: opts.Width}
 	if t.width <= 0 {
 		t.width = 80
 	}
@@ -35,7 +36,7 @@ func Write(w io.Writer, r *Report, opts report.MapOptions) error {
 
 type text struct {
 	w     *bufio.Writer
-	paint painter
+	paint screen.Painter
 	r     *Report
 	width int
 }
@@ -75,7 +76,7 @@ func (t *text) kubelet() {
 	if k.Starts {
 		return
 	}
-	t.line(t.paint.paint(red, "The kubelet does NOT START:"))
+	t.line(t.paint.Paint(screen.Red, "The kubelet does NOT START:"))
 	t.wrap("  ", k.Error)
 	if len(k.Remedy) > 0 {
 		t.line("")
@@ -120,9 +121,9 @@ func (t *text) answers() {
 func (t *text) answer(p *Pod) {
 	switch p.Verdict {
 	case Rejected:
-		t.verdict(p.Pod, red, "REJECTED", "("+p.Admission.Reason+"), because "+p.Admission.Because)
+		t.verdict(p.Pod, screen.Red, "REJECTED", "("+p.Admission.Reason+"), because "+p.Admission.Because)
 	case NotPlaced:
-		t.verdict(p.Pod, red, "NOT PLACED", "because "+p.Admission.Because)
+		t.verdict(p.Pod, screen.Red, "NOT PLACED", "because "+p.Admission.Because)
 	default:
 		t.lasting(p)
 	}
@@ -149,15 +150,15 @@ func (t *text) lasting(p *Pod) {
 		name := p.Pod + "/" + c.Name
 		switch {
 		case c.Exclusive:
-			t.verdict(name, green, "PINNED", "to "+where(c.CPUs, c.NUMANodes))
+			t.verdict(name, screen.Green, "PINNED", "to "+where(c.CPUs, c.NUMANodes))
 			continue
 		case len(c.NUMANodes) > 0:
-			t.verdict(name, yellow, "SHARES", "the pod's own "+where(c.CPUs, c.NUMANodes)+" with its other containers: "+strings.TrimSuffix(c.Reason, podPool))
+			t.verdict(name, screen.Yellow, "SHARES", "the pod's own "+where(c.CPUs, c.NUMANodes)+" with its other containers: "+strings.TrimSuffix(c.Reason, podPool))
 			continue
 		}
 		names = append(names, name)
 		if next := nextLasting(p, i); next == nil || next.Exclusive || len(next.NUMANodes) > 0 || why(p, next) != why(p, c) {
-			t.verdict(listWords(names), yellow, "NOT PINNED", "because "+why(p, c))
+			t.verdict(listWords(names), screen.Yellow, "NOT PINNED", "because "+why(p, c))
 			names = nil
 		}
 	}
@@ -173,12 +174,12 @@ func nextLasting(p *Pod, i int) *Container {
 }
 
 // verdict writes "NAME: VERDICT, because …".
-func (t *text) verdict(name string, s style, verdict, rest string) {
+func (t *text) verdict(name string, s screen.Style, verdict, rest string) {
 	glue := ", "
 	if !strings.HasPrefix(rest, "because ") {
 		glue = " "
 	}
-	t.wrapAfter(name+": "+t.paint.paint(s, verdict)+glue, len(name)+2+len(verdict)+len(glue), hanging, rest)
+	t.wrapAfter(name+": "+t.paint.Paint(s, verdict)+glue, len(name)+2+len(verdict)+len(glue), hanging, rest)
 }
 
 // why says why a container is not pinned.
@@ -210,7 +211,7 @@ func (t *text) suggestion(p *Pod, g *Suggestion, i int) {
 	if i > 0 {
 		head = "Or"
 	}
-	t.wrapAfter("  "+t.paint.paint(bold, head)+": ", len(head)+4, hanging, g.Title)
+	t.wrapAfter("  "+t.paint.Paint(screen.Bold, head)+": ", len(head)+4, hanging, g.Title)
 	t.edits(p, g.Manifest)
 	for _, e := range g.Config {
 		t.linef("      kubelet: %s: %s%s", e.Path, e.To, was(e.From))
@@ -255,7 +256,7 @@ func (t *text) place(p *Pod, line int) string {
 	if line == 0 {
 		return ""
 	}
-	return t.paint.paint(dim, fmt.Sprintf("  (%s:%d)", p.File, line))
+	return t.paint.Paint(screen.Dim, fmt.Sprintf("  (%s:%d)", p.File, line))
 }
 
 func was(from string) string {
@@ -275,7 +276,7 @@ func (t *text) ground() {
 		}
 	}
 	for _, a := range r.Assumptions {
-		t.wrapAfter(t.paint.paint(yellow, "Assumed: "), len("Assumed: "), len("Assumed: "), a)
+		t.wrapAfter(t.paint.Paint(screen.Yellow, "Assumed: "), len("Assumed: "), len("Assumed: "), a)
 	}
 	t.wrap("Machine: ", fmt.Sprintf("%s, %s, %s", r.Profile, cpuText(r.machine.OnlineCPUs().Size()), count(len(r.machine.NUMANodes), "NUMA node")))
 	words := []string{r.KubeletVersion, "cpuManagerPolicy " + c.CPUManagerPolicy}
