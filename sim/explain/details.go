@@ -77,14 +77,14 @@ func (t *text) containers(p *Pod) {
 			nodes = strings.ReplaceAll(nodeList(c.NUMANodes), "+", ",")
 		}
 		rows = append(rows, []screen.Cell{
-			{text: c.Name},
-			{text: string(c.Kind)},
-			{text: pair(c.Requests.CPU, c.Limits.CPU)},
-			{text: pair(c.Requests.Memory, c.Limits.Memory)},
-			{text: c.QoS},
+			{Text: c.Name},
+			{Text: string(c.Kind)},
+			{Text: pair(c.Requests.CPU, c.Limits.CPU)},
+			{Text: pair(c.Requests.Memory, c.Limits.Memory)},
+			{Text: c.QoS},
 			cpus,
-			{text: nodes},
-			{text: ownWhy(p, c)},
+			{Text: nodes},
+			{Text: ownWhy(p, c)},
 		})
 	}
 	screen.Columns(t.w, t.paint, "  ", rows)
