@@ -260,6 +260,7 @@ func (n *Node) reboot() {
 }
 
 func (n *Node) changeStateFile(event scenarios.Event) error {
+	n.file.replaced = false
 	switch e := event.(type) {
 	case scenarios.DeleteStateFile:
 		if err := os.Remove(n.path(e.File)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -95,7 +95,11 @@ func (n *Node) onWrite(file string, write func() error) error {
 		}
 		return &fs.PathError{Op: op, Path: n.stateDir + "/." + randomSuffix, Err: errnos[w.Errno]}
 	}
-	return write()
+	err := write()
+	if err == nil && file == string(scenarios.CPUState) {
+		n.file.replaced = true
+	}
+	return err
 }
 
 // randomSuffix stands for the number that os.CreateTemp puts into a name.

@@ -21,6 +21,9 @@ type stateFileCache struct {
 	id    fileID
 	state *kubelet.CPUState
 	err   error
+	// replaced says that the running kubelet has written the file since, and
+	// nobody else after it: what it wrote is known without reading.
+	replaced bool
 }
 
 type fileID struct {
@@ -43,6 +46,12 @@ func (n *Node) stateFile() (*kubelet.CPUState, error) {
 	id := fileID{st.Ino, st.Size, st.Mtim}
 	if id == n.file.id {
 		return n.file.state, n.file.err
+	}
+	if n.file.replaced && n.running() {
+		if s, err := n.life.Written(); s != nil || err != nil {
+			n.file = stateFileCache{id: id, state: s, err: err}
+			return s, err
+		}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

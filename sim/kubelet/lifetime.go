@@ -20,6 +20,7 @@ import (
 
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager/state"
 	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
@@ -85,6 +86,7 @@ type Lifetime struct {
 	hasLoop  bool
 	reserved observe.CPUs
 	policy   string
+	written  *state.CPUManagerCheckpointData
 	cannot   error // set while starting: what the lifetime cannot play
 
 	endOnce sync.Once

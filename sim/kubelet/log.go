@@ -168,7 +168,7 @@ func writePair(buf *bytes.Buffer, key string, value any) bool {
 	case string:
 		text = v
 	case cpuset.CPUSet:
-		text = v.String()
+		text = string(observe.FromSet(v))
 	case klog.ObjectRef:
 		text = v.String()
 	case bitmask.BitMask:

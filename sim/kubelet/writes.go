@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"k8s.io/kubernetes/pkg/kubelet/checkpointmanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager/state"
 )
 
 // The managers' state files below the kubelet's root directory.
@@ -21,33 +22,48 @@ const (
 // hookedStore is a CheckpointManager whose writes go through a WriteHook.
 type hookedStore struct {
 	checkpointmanager.CheckpointManager
-	hook WriteHook
+	lifetime *Lifetime
 }
 
 // CreateCheckpoint implements upstream's CheckpointManager.
 func (s hookedStore) CreateCheckpoint(file string, c checkpointmanager.Checkpoint) error {
-	return s.hook(file, func() error { return s.CheckpointManager.CreateCheckpoint(file, c) })
+	return s.lifetime.params.OnWrite(file, func() error {
+		err := s.CheckpointManager.CreateCheckpoint(file, c)
+		if cpu, ok := c.(*state.CPUManagerCheckpoint); ok && err == nil {
+			s.lifetime.written = &cpu.CheckpointData
+		}
+		return err
+	})
+}
+
+// Written is what upstream last put into the CPU manager's state file through
+// the WriteHook; nil before that.
+func (l *Lifetime) Written() (*CPUState, error) {
+	if l.written == nil {
+		return nil, nil
+	}
+	return newCPUState(l.written.PolicyName, l.written.DefaultCPUSet, l.written.Entries)
 }
 
 // interceptWrites puts the WriteHook between a manager's state and its
 // checkpoint manager. Upstream makes both inside Start and hands neither out,
 // so the state's private field is replaced. The state is that of the real
 // manager, and the writes that reach the disk are upstream's own.
-func (l *Lifetime) interceptWrites(file string, state any) error {
+func (l *Lifetime) interceptWrites(file string, of any) error {
 	if l.params.OnWrite == nil {
 		return nil
 	}
-	v := reflect.ValueOf(state)
+	v := reflect.ValueOf(of)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		return fmt.Errorf("%s: cannot follow the writes of a %T; pinlab must be adapted to this kubelet version", file, state)
+		return fmt.Errorf("%s: cannot follow the writes of a %T; pinlab must be adapted to this kubelet version", file, of)
 	}
 	field := v.Elem().FieldByName("checkpointManager")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[checkpointmanager.CheckpointManager]() {
-		return fmt.Errorf("%s: %T has no checkpointManager; pinlab must be adapted to this kubelet version", file, state)
+		return fmt.Errorf("%s: %T has no checkpointManager; pinlab must be adapted to this kubelet version", file, of)
 	}
 	slot := (*checkpointmanager.CheckpointManager)(unsafe.Pointer(field.UnsafeAddr()))
 	if _, done := (*slot).(hookedStore); !done {
-		*slot = hookedStore{CheckpointManager: *slot, hook: l.params.OnWrite}
+		*slot = hookedStore{CheckpointManager: *slot, lifetime: l}
 	}
 	return nil
 }
@@ -79,8 +95,8 @@ func (l *Lifetime) watchStart(msg string) {
 			}
 		}
 	case msgDefault:
-		if state := l.cpu.State(); state != nil {
-			_ = l.interceptWrites(cpuStateFile, state)
+		if of := l.cpu.State(); of != nil {
+			_ = l.interceptWrites(cpuStateFile, of)
 		}
 	}
 }

@@ -44,6 +44,35 @@ func TestCanonicalIsCpusets(t *testing.T) {
 	})
 }
 
+func TestFromSetIsString(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		set := cpuset.New(rapid.SliceOf(rapid.OneOf(rapid.IntRange(0, 200), rapid.IntRange(0, MaxCPUID), rapid.IntRange(-2, MaxCPUID+2))).Draw(t, "ids")...)
+		if got, want := string(FromSet(set)), set.String(); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	})
+}
+
+func BenchmarkFromSet(b *testing.B) {
+	ids := make([]int, 0, 96)
+	for id := range 96 {
+		if id != 18 && id != 66 {
+			ids = append(ids, id)
+		}
+	}
+	set := cpuset.New(ids...)
+	b.Run("FromSet", func(b *testing.B) {
+		for b.Loop() {
+			_ = FromSet(set)
+		}
+	})
+	b.Run("String", func(b *testing.B) {
+		for b.Loop() {
+			_ = set.String()
+		}
+	})
+}
+
 func FuzzParseCPUs(f *testing.F) {
 	for _, seed := range []string{"", "0-3,8", "0-95", "1,,2", "0-2000000000", " 1, 2\n", "3-1"} {
 		f.Add(seed)
