@@ -293,7 +293,11 @@ func (l *Lifetime) Reconcile() error {
 }
 
 // Log returns the log lines since the last call.
-func (l *Lifetime) Log() []observe.LogLine { return render(l.log.take()) }
+func (l *Lifetime) Log() []observe.LogLine {
+	lines := l.log.take()
+	defer l.log.reuse(lines)
+	return render(lines)
+}
 
 // runtimeService is the part of the CRI that the managers use.
 type runtimeService struct{ node Node }

@@ -3,6 +3,8 @@ package kubelet
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ type recorder struct {
 	mu        sync.Mutex
 	verbosity int
 	lines     []logEntry
+	spare     []logEntry
 	// hook is called before a line is kept; it lets the lifetime see where
 	// upstream is.
 	hook func(msg string)
@@ -44,8 +47,17 @@ func (r *recorder) take() []logEntry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lines := r.lines
-	r.lines = nil
+	r.lines = r.spare[:0]
+	r.spare = nil
 	return lines
+}
+
+// reuse gives back what take returned.
+func (r *recorder) reuse(lines []logEntry) {
+	clear(lines)
+	r.mu.Lock()
+	r.spare = lines
+	r.mu.Unlock()
 }
 
 // msgPeriod is the line in which the CPU manager tells its reconcile period.
@@ -141,19 +153,29 @@ func renderPlain(buf *bytes.Buffer, l logEntry) bool {
 	if len(l.kv)%2 != 0 || strings.Contains(l.msg, "\n") {
 		return false
 	}
-	buf.WriteString(strconv.Quote(l.msg))
+	buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), l.msg))
 	if l.err != nil && !writePair(buf, "err", l.err) {
 		return false
 	}
 	for i := 0; i < len(l.kv); i += 2 {
 		key, ok := l.kv[i].(string)
-		if !ok || !writePair(buf, key, l.kv[i+1]) {
+		if !ok {
 			return false
 		}
+		twice := false
 		for j := 0; j < i; j += 2 {
-			if l.kv[j] == l.kv[i] {
-				return false // klog drops one of the two
+			if l.kv[j] != key {
+				continue
 			}
+			// klog says the same pair once; of two values it drops one.
+			first, ok := l.kv[j+1].(string)
+			if second, same := l.kv[i+1].(string); !ok || !same || first != second {
+				return false
+			}
+			twice = true
+		}
+		if !twice && !writePair(buf, key, l.kv[i+1]) {
+			return false
 		}
 	}
 	return true
@@ -175,8 +197,19 @@ func writePair(buf *bytes.Buffer, key string, value any) bool {
 		text = v.String()
 	case error:
 		text = v.Error()
-	case int, bool, types.UID, lifecycle.Operation,
-		topologymanager.TopologyHint, map[string][]topologymanager.TopologyHint:
+	case topologymanager.TopologyHint:
+		writeHint(buf, v)
+		return true
+	case []topologymanager.TopologyHint:
+		writeHints(buf, v)
+		return true
+	case map[string][]topologymanager.TopologyHint:
+		writeHintMap(buf, v)
+		return true
+	case int:
+		buf.Write(strconv.AppendInt(buf.AvailableBuffer(), int64(v), 10))
+		return true
+	case bool, types.UID, lifecycle.Operation:
 		if json.NewEncoder(buf).Encode(v) != nil {
 			return false
 		}
@@ -188,6 +221,56 @@ func writePair(buf *bytes.Buffer, key string, value any) bool {
 	if strings.Contains(text, "\n") {
 		return false
 	}
-	buf.WriteString(strconv.Quote(text))
+	buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), text))
 	return true
+}
+
+// The topology manager logs hints several times in every admission, as JSON.
+
+func writeHint(buf *bytes.Buffer, h topologymanager.TopologyHint) {
+	buf.WriteString(`{"NUMANodeAffinity":`)
+	if h.NUMANodeAffinity == nil {
+		buf.WriteString("null")
+	} else {
+		mask := uint64(0)
+		for _, node := range h.NUMANodeAffinity.GetBits() {
+			mask |= 1 << node
+		}
+		buf.Write(strconv.AppendUint(buf.AvailableBuffer(), mask, 10))
+	}
+	buf.WriteString(`,"Preferred":`)
+	buf.Write(strconv.AppendBool(buf.AvailableBuffer(), h.Preferred))
+	buf.WriteByte('}')
+}
+
+func writeHints(buf *bytes.Buffer, hints []topologymanager.TopologyHint) {
+	if hints == nil {
+		buf.WriteString("null")
+		return
+	}
+	buf.WriteByte('[')
+	for i, h := range hints {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		writeHint(buf, h)
+	}
+	buf.WriteByte(']')
+}
+
+func writeHintMap(buf *bytes.Buffer, m map[string][]topologymanager.TopologyHint) {
+	if m == nil {
+		buf.WriteString("null")
+		return
+	}
+	buf.WriteByte('{')
+	for i, resource := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), resource))
+		buf.WriteByte(':')
+		writeHints(buf, m[resource])
+	}
+	buf.WriteByte('}')
 }

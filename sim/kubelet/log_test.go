@@ -9,6 +9,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager/bitmask"
 	"k8s.io/utils/cpuset"
 )
 
@@ -27,11 +29,21 @@ func TestRenderIsKlogs(t *testing.T) {
 	g.Expect(l.Reconcile()).To(Succeed())
 	d.pods = nil
 	g.Expect(l.Reconcile()).To(Succeed())
+	mask, err := bitmask.NewBitMask(0, 3, 63)
+	g.Expect(err).NotTo(HaveOccurred())
 	lines := append(l.log.take(),
 		logEntry{msg: `quotes " and <html>`, kv: []any{"uid", types.UID("a<b"), "ref", klog.ObjectRef{Name: "x", Namespace: "y"}, "set", cpuset.New(3, 1, 2)}},
 		logEntry{msg: "two\nlines", kv: []any{"k", "v"}},
 		logEntry{msg: "value of two lines", kv: []any{"k", "a\nb"}},
 		logEntry{msg: "a key twice", kv: []any{"k", "a", "j", 1, "k", "b"}},
+		logEntry{msg: "a pair twice", kv: []any{"k", "a", "j", 1, "k", "a"}},
+		logEntry{msg: "hints", kv: []any{
+			"none", []topologymanager.TopologyHint(nil), "any",
+			topologymanager.TopologyHint{Preferred: true},
+			"nil", map[string][]topologymanager.TopologyHint(nil),
+			"map",
+			map[string][]topologymanager.TopologyHint{"memory": nil, "cpu": {{NUMANodeAffinity: mask}, {NUMANodeAffinity: mask, Preferred: true}}, "x.com/y": {}},
+		}},
 		logEntry{msg: "no value", kv: []any{"k"}},
 		logEntry{msg: "error without error", isErr: true},
 		logEntry{msg: "bytes", kv: []any{"k", []byte("x")}},

@@ -194,7 +194,7 @@ func BenchmarkReplay(b *testing.B) {
 			machine, err := p.MachineInfo()
 			must(b, err)
 			bare := newBareNode(b, machine, memoryDir(b), "best-effort")
-			const turn = 25
+			const turn = 100
 			var bareTime, replayTime time.Duration
 			lives := 0
 			for b.Loop() {
