@@ -49,6 +49,8 @@ const (
 // Result is one scenario replayed on one machine by one target.
 type Result struct {
 	Scenario string `json:"scenario"`
+	// Title is the first sentence of the scenario's story.
+	Title string `json:"title,omitempty"`
 	// File is where the scenario was read from.
 	File           string  `json:"file,omitempty"`
 	Profile        string  `json:"profile"`
@@ -71,7 +73,7 @@ type Result struct {
 }
 
 func newResult(s *Scenario, p *hwprofiles.Profile) Result {
-	r := Result{Scenario: s.Name, File: s.File, Profile: s.Profile, Verdict: Pass}
+	r := Result{Scenario: s.Name, Title: s.Title(), File: s.File, Profile: s.Profile, Verdict: Pass}
 	if p != nil && p.Name != "" {
 		r.Profile = p.Name
 	}

@@ -124,6 +124,8 @@ func (r *replay) steps(ctx context.Context) {
 			}
 			if errors.Is(err, ErrUnsupported) {
 				at.Skipped = err.Error()
+			} else {
+				at.Error = err.Error()
 			}
 			r.result.end(ctx, err, where(at))
 		}

@@ -60,6 +60,7 @@ type Node struct {
 	reconcile bool          // a tick has run since the last change
 	// apiSeen says that the API server's pods have reached the kubelet.
 	apiSeen bool
+	started bool // a start has ended since the last observation
 
 	admissions []observe.Admission
 	log        []observe.LogLine

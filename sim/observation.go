@@ -67,10 +67,10 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 	n.drainLog()
 	o := observe.Observation{
 		Kubelet: observe.KubeletStopped, Online: n.runtime.online, Admissions: n.admissions,
-		Reconciled: n.reconcile, UnchangedRestart: n.restart.unchanged,
+		Started: n.started, Reconciled: n.reconcile, UnchangedRestart: n.restart.unchanged,
 		Containers: make([]observe.Container, 0, len(n.pods)),
 	}
-	n.admissions, n.restart.unchanged = nil, false // told once
+	n.admissions, n.restart.unchanged, n.started = nil, false, false // told once
 	if n.config != nil {
 		o.Config = n.config.Observed()
 	}

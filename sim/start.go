@@ -27,7 +27,7 @@ func (n *Node) startKubelet(patch json.RawMessage, sourcesNotReady bool) error {
 		n.endLife()
 		return err
 	}
-	n.failed = err != nil
+	n.failed, n.started = err != nil, true
 	n.lastError = ""
 	n.restart.started(err == nil)
 	if err != nil {

@@ -63,7 +63,7 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, errors.New("no scenario matches")
+		return nil, fmt.Errorf("no scenario has the labels %s; 'pinlab scenario list' shows the classes", f.selector)
 	}
 	return jobs, nil
 }
@@ -107,6 +107,17 @@ func find(loader scenarios.Loader, args []string) ([]located, error) {
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+// misfits names the scenarios that failed on a machine they are not about.
+func misfits(jobs []planned, results []scenarios.Result) []string {
+	var out []string
+	for i, j := range jobs {
+		if j.Scenario.Requires == nil && j.ProfileRef != j.Scenario.Profile && results[i].Verdict == scenarios.Fail {
+			out = append(out, fmt.Sprintf("%s is written for %s; on %s its CPU lists may not fit", j.Scenario.Name, j.Scenario.Profile, j.Profile.Name))
+		}
+	}
+	return out
 }
 
 // toRun are the jobs that are not skipped.

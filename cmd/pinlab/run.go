@@ -47,14 +47,14 @@ harness could not do its work (a scenario hung, a process crashed).`,
 		Example: `  # everything, on the profiles the scenarios name and on this machine
   pinlab run
 
-  # the node of the outage, step by step
-  pinlab run outage-as-found
+  # the heart of the outage, step by step
+  pinlab run unable-to-freeze
 
   # your own scenarios on another server, for CI
-  pinlab run ./scenarios --profile epyc-9654-2s-nps4 -o junit > report.xml
+  pinlab run ./my-scenarios --profile epyc-9654-2s-nps4 -o junit > report.xml
 
   # on the machine you are sitting at
-  pinlab run first-pin --profile detected`,
+  pinlab run portable-pin-one --profile detected`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return scenarios.CorpusNames(), cobra.ShellCompDirectiveDefault
 		},
@@ -128,6 +128,9 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	all := merge(jobs, results)
 	if err := write(cmd.OutOrStdout(), all, jobs, f, time.Since(started)); err != nil {
 		return harness(err)
+	}
+	for _, hint := range misfits(jobs, all) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "pinlab:", hint)
 	}
 	return verdictError(all)
 }

@@ -53,9 +53,9 @@ func newScenarioList() *cobra.Command {
 			}
 			return report.Any(cmd.OutOrStdout(), output, list, func(w io.Writer) error {
 				tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(tw, "NAME\tCLASS\tPROFILE\tSTEPS\tSTORY")
+				fmt.Fprintln(tw, "NAME\tCLASS\tSTORY")
 				for _, l := range list {
-					fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\n", l.Name, l.Labels["class"], l.Profile, l.Steps, l.Title)
+					fmt.Fprintf(tw, "%s\t%s\t%s\n", l.Name, l.Labels["class"], l.Title)
 				}
 				return tw.Flush()
 			})
@@ -92,7 +92,7 @@ func newScenarioShow() *cobra.Command {
 func newScenarioLint() *cobra.Command {
 	return &cobra.Command{
 		Use: "lint FILE|DIR...", Short: "Check scenario files without running them", Args: cobra.MinimumNArgs(1),
-		Example: "  pinlab scenario lint ./scenarios",
+		Example: "  pinlab scenario lint ./my-scenarios",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
 				if _, err := os.Stat(arg); err != nil {

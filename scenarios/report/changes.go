@@ -55,10 +55,10 @@ func (d *differ) say(format string, args ...any) {
 }
 
 func (d *differ) kubelet() {
-	if d.now.Kubelet != d.before.Kubelet {
+	if d.now.Kubelet != d.before.Kubelet || d.now.Started {
 		d.say("kubelet %s", d.now.Kubelet)
 	}
-	if d.now.KubeletError != "" && (d.now.KubeletError != d.before.KubeletError || d.now.Kubelet != d.before.Kubelet) {
+	if d.now.KubeletError != "" && (d.now.KubeletError != d.before.KubeletError || d.now.Kubelet != d.before.Kubelet || d.now.Started) {
 		for i, line := range strings.Split(strings.TrimSpace(d.now.KubeletError), "\n") {
 			if i == 0 {
 				line = "error: " + line

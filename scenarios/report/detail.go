@@ -11,6 +11,9 @@ import (
 // detail writes one result step by step.
 func (t *table) detail(r *scenarios.Result) {
 	head := [][]screen.Cell{screen.Cells("scenario", r.Scenario)}
+	if r.Title != "" {
+		head = append(head, screen.Cells("story", r.Title))
+	}
 	if r.File != "" {
 		head = append(head, screen.Cells("file", r.File))
 	}
@@ -29,6 +32,7 @@ func (t *table) detail(r *scenarios.Result) {
 	screen.Columns(t.w, t.paint, "", head)
 
 	var teller teller
+	drawn := false
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		t.w.separate()
@@ -42,9 +46,16 @@ func (t *table) detail(r *scenarios.Result) {
 				fmt.Fprintf(t.w, "  %s %s\n", l.Severity, l.Text)
 			}
 		}
+		if len(s.Violations) > 0 && !drawn && i < len(r.Steps)-1 {
+			// Where it first goes wrong; the map at the end may be healthy again.
+			t.cpuMap(r, i, "  ")
+			drawn = true
+		}
 		switch {
 		case s.Skipped != "":
 			t.wrapped("  ", "skipped: "+s.Skipped)
+		case s.Error != "":
+			t.wrapped("  ", t.paint.Paint(screen.Red, "error: "+s.Error))
 		case !observed(s) && len(s.Failures) == 0:
 			t.wrapped("  ", t.paint.Paint(screen.Green, "holds"))
 		}
@@ -61,7 +72,7 @@ func (t *table) detail(r *scenarios.Result) {
 
 // place is where in the file a step stands that went wrong.
 func (t *table) place(r *scenarios.Result, s *observe.Step) string {
-	if r.File == "" || s.Line == 0 || (len(s.Failures) == 0 && s.Skipped == "" && !unexpected(s)) {
+	if r.File == "" || s.Line == 0 || (len(s.Failures) == 0 && s.Skipped == "" && s.Error == "" && !unexpected(s)) {
 		return ""
 	}
 	return fmt.Sprintf("  (%s:%d)", r.File, s.Line)

@@ -101,13 +101,24 @@ func (t *table) verdicts(results []scenarios.Result) {
 	rows := [][]screen.Cell{head}
 	for i := range results {
 		r := &results[i]
-		row := append(screen.Cells(r.Scenario, r.Profile), screen.Cell{Text: string(r.Verdict), Style: verdictStyle(r.Verdict)}, screen.Cell{Text: fmt.Sprint(len(r.Steps))})
+		row := append(screen.Cells(r.Scenario, short(r.Profile)), screen.Cell{Text: string(r.Verdict), Style: verdictStyle(r.Verdict)}, screen.Cell{Text: fmt.Sprint(len(r.Steps))})
 		if t.opts.Durations {
 			row = append(row, screen.Cell{Text: durationText(r.DurationSeconds)})
 		}
 		rows = append(rows, row)
 	}
 	screen.Columns(t.w, t.paint, "", rows)
+}
+
+// longestProfile keeps a shape from pushing the verdicts off the screen.
+const longestProfile = 26
+
+// short cuts a text that is longer than a profile's name.
+func short(text string) string {
+	if r := []rune(text); len(r) > longestProfile {
+		return string(r[:longestProfile-1]) + "…"
+	}
+	return text
 }
 
 // durationText keeps three digits at most: 0.4ms, 12ms, 1.2s, 75s.

@@ -67,6 +67,9 @@ func (st *story) step(s *observe.Step) {
 	if s.Skipped != "" {
 		st.tell("skipped: " + s.Skipped)
 	}
+	if s.Error != "" {
+		st.tell("error: " + s.Error)
+	}
 	if st.opts.Log {
 		for _, l := range s.Log {
 			st.tell("log " + l.Severity + " " + l.Text)

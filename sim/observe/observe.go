@@ -19,6 +19,9 @@ type Observation struct {
 	Kubelet KubeletState `json:"kubelet"`
 	// KubeletError is the kubelet's own text when Kubelet is failed.
 	KubeletError string `json:"kubeletError,omitempty"`
+	// Started says that a kubelet start has ended, well or not, since the
+	// previous observation.
+	Started bool `json:"started,omitempty"`
 	// Config is the part of the kubelet's configuration that decides what the
 	// managers promise.
 	Config Config `json:"config"`
@@ -193,6 +196,8 @@ type Step struct {
 	// Failures are the expectations that did not hold in this step.
 	Failures []string  `json:"failures,omitempty"`
 	Log      []LogLine `json:"log,omitempty"`
+	// Error is what ended the replay in this step.
+	Error string `json:"error,omitempty"`
 	// Skipped says why the target could not do this event.
 	Skipped string `json:"skipped,omitempty"`
 }

@@ -60,7 +60,7 @@ const grace = 200 * time.Millisecond
 // unfinished is the result of a replay that did not come back.
 func unfinished(s *scenarios.Scenario, p *hwprofiles.Profile, v scenarios.Verdict, why string, steps []observe.Step, took time.Duration) scenarios.Result {
 	r := scenarios.Result{
-		Scenario: s.Name, File: s.File, Profile: p.Name, Target: target, KubeletVersion: version,
+		Scenario: s.Name, Title: s.Title(), File: s.File, Profile: p.Name, Target: target, KubeletVersion: version,
 		Verdict: v, Reason: why, DurationSeconds: took.Seconds(),
 	}
 	r.Steps = steps
