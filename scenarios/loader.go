@@ -41,6 +41,10 @@ func (l Loader) Parse(data []byte, filename string) (*Scenario, error) {
 // LoadFile reads a scenario file. Files that it names are found beside it or
 // below its directory, nowhere else.
 func (l Loader) LoadFile(name string) (*Scenario, error) {
+	// A pipe would be waited for, and could be read only once.
+	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
+		return nil, &Error{File: name, Message: "not a regular file"}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, &Error{File: name, Message: cause(err)}

@@ -53,12 +53,14 @@ func (l Loader) ManifestPods(data []byte, filename string) ([]ManifestPod, error
 	return pods, nil
 }
 
-// KubeletConfig reads a file with a KubeletConfiguration and returns it as
-// JSON. The hook Kubelet is asked about it.
+// KubeletConfig reads a file with a KubeletConfiguration, or with what a
+// kubelet answers at /configz, and returns it as JSON. The hooks KubeletType
+// and Kubelet are asked about it.
 func (l Loader) KubeletConfig(data []byte, filename string) (json.RawMessage, error) {
 	ld := newReading(l, filename)
 	var config json.RawMessage
 	if root := ld.oneConfig(parseTree(data, filename, ld.problems)); root != nil {
+		ld.typed(root, filename, "")
 		config = ld.json(root, &place{})
 		if l.Kubelet != nil && ld.problems.count() == 0 {
 			if err := l.Kubelet(config); err != nil {
@@ -105,7 +107,20 @@ func (l *loading) oneConfig(docs []*node) *node {
 		l.wrong(root, nil, "a KubeletConfiguration")
 		return nil
 	}
+	if inner := root.get("kubeletconfig"); inner != nil && len(root.fields) == 1 && inner.kind == mapping {
+		return inner // what /configz answers
+	}
 	return root
+}
+
+// Nearest returns the valid name that was probably meant, or "" when none is
+// close or several are equally so.
+func Nearest(name string, valid []string) string {
+	near, alone := nearest(name, valid)
+	if !alone {
+		return ""
+	}
+	return near
 }
 
 // podsOf reads the pods of one document.

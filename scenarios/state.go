@@ -24,6 +24,9 @@ func (l *loading) stateEvent(key string, n *node) []Event {
 	if e.Truncate != nil {
 		l.atLeast(n, key, "truncate", *e.Truncate, 0)
 	}
+	if e.File == MemoryState && (len(e.Set) > 0 || e.FixChecksum) {
+		l.errorf(n.line, "editStateFile: set and fixChecksum are for cpu_manager_state; memory_manager_state takes truncate and append")
+	}
 	if e.Truncate == nil && e.Append == "" && len(e.Set) == 0 && !e.FixChecksum {
 		l.errorf(n.line, "editStateFile changes nothing; want truncate, append, set or fixChecksum")
 	}

@@ -306,7 +306,7 @@ func (l *loading) faultEvent(key string, n *node) []Event {
 		n = n.asField("free")
 		if l.read(n, &e, key) {
 			l.need(n, key, "free")
-			l.atLeast(n, key, "free", e.Free, 0)
+			l.between(n, key, "free", e.Free, 0, 1000)
 		}
 		return one(e)
 	case "clobberCPUSet":

@@ -107,7 +107,7 @@ func (n *Node) applyMachine(event scenarios.Event) (bool, error) {
 		n.setProfile(p)
 		return true, nil
 	case scenarios.SwapProfile:
-		p, err := hwprofiles.Resolve(e.Profile)
+		p, err := n.opts.resolve(e.Profile)
 		if err != nil {
 			return true, fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 		}
@@ -304,7 +304,7 @@ func (n *Node) editState(e scenarios.EditStateFile) error {
 	} else if err != nil {
 		return err
 	}
-	if len(e.Set) > 0 {
+	if len(e.Set) > 0 || e.FixChecksum {
 		if data, err = kubelet.EditCPUState(data, e.Set, e.FixChecksum); err != nil {
 			return fmt.Errorf("%w: %s: %w", scenarios.ErrMisuse, e.File, err)
 		}

@@ -28,9 +28,19 @@ type Options struct {
 	// TempDir is where the node makes its state directory; empty means
 	// StateBase().
 	TempDir string
+	// Resolve finds the profile of a swapProfile event; nil means
+	// hwprofiles.Resolve.
+	Resolve func(ref string) (*hwprofiles.Profile, error)
 	// OwnProcess says that the process belongs to this node alone, so that its
 	// resource limits may be changed.
 	OwnProcess bool
+}
+
+func (o Options) resolve(ref string) (*hwprofiles.Profile, error) {
+	if o.Resolve != nil {
+		return o.Resolve(ref)
+	}
+	return hwprofiles.Resolve(ref)
 }
 
 // Node is a simulated node.

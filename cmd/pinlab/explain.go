@@ -33,7 +33,7 @@ type explainFlags struct {
 func newExplain() *cobra.Command {
 	var f explainFlags
 	cmd := &cobra.Command{
-		Use: "explain POD.yaml", Short: "Say why a pod is or is not pinned, and what to change", Args: cobra.ExactArgs(1),
+		Use: "explain POD.yaml", Short: "Say why a pod is or is not pinned, and what to change", Args: oneManifest,
 		Long: `Say what a kubelet would do with a pod, before anything is deployed: its QoS
 class and the field that decides it, which containers get CPUs of their own and
 which ones, what topology admission answers with the arithmetic per NUMA node,
@@ -47,8 +47,11 @@ that order.
 
 Without --config the kubelet is assumed to have the static CPU manager policy
 with one CPU reserved, and everything else at its defaults. A node's real
-configuration is what 'kubectl get --raw /api/v1/nodes/NODE/proxy/configz'
-shows under kubeletconfig.
+configuration is usually its file /var/lib/kubelet/config.yaml; what
+'kubectl get --raw /api/v1/nodes/NODE/proxy/configz' prints is taken as well.
+
+Nothing is assumed to be injected when the pod is created. A pod that exists
+already is explained as it is: kubectl get pod NAME -o yaml | pinlab explain -
 
 --state takes a copy of a node's /var/lib/kubelet/cpu_manager_state: the pods in
 it keep their CPUs. The file is only read.
@@ -71,7 +74,7 @@ or does not start with this configuration or state file; 2 bad input or usage;
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.profile, "profile", "p", worker.Detected, "machine: a profile name, a file, a shape, or 'detected' for this one")
-	flags.StringVar(&f.config, "config", "", "KubeletConfiguration file of the node")
+	flags.StringVar(&f.config, "config", "", "the node's KubeletConfiguration, or the output of its /configz")
 	flags.StringVar(&f.state, "state", "", "copy of the node's cpu_manager_state file")
 	flags.StringArrayVar(&f.devices, "device", nil, "a device and its NUMA node, RESOURCE=NODE; may be repeated")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for the managers to answer")
@@ -80,6 +83,16 @@ or does not start with this configuration or state file; 2 bad input or usage;
 		return append(hwprofiles.Names(), worker.Detected), cobra.ShellCompDirectiveDefault
 	})
 	return cmd
+}
+
+func oneManifest(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("want a manifest file, or - for stdin")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("want one manifest file, got %d arguments; several manifests may stand in one file", len(args))
 }
 
 func runExplain(cmd *cobra.Command, file string, f explainFlags) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ harness could not do its work (a scenario hung, a process crashed).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runScenarios(cmd, args, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
+	flags.StringArrayVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
 	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=outage")
 	flags.StringVar(&f.target, "target", "sim", "what to replay on: sim")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json, yaml or junit")
@@ -83,6 +84,9 @@ func (f runFlags) validate() error {
 	}
 	if f.target != "sim" {
 		return fmt.Errorf("--target %q: want sim", f.target)
+	}
+	if slices.Contains(f.profiles, "") {
+		return errors.New("--profile is empty: want a profile name, a file, a shape, or 'detected'")
 	}
 	if f.timeout <= 0 {
 		return fmt.Errorf("--timeout %v: want a positive duration", f.timeout)

@@ -14,7 +14,10 @@ import (
 )
 
 func newScenario() *cobra.Command {
-	cmd := &cobra.Command{Use: "scenario", Short: "List, show and check scenarios"}
+	cmd := &cobra.Command{
+		Use: "scenario", Short: "List, show and check scenarios", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(newScenarioList(), newScenarioShow(), newScenarioLint())
 	return cmd
 }

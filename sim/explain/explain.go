@@ -112,6 +112,10 @@ func (x *explainer) assume() {
 	if x.State == nil {
 		r.Assumptions = append(r.Assumptions, "no state file was given: no other pod has CPUs of its own on the node")
 	}
+	if slices.ContainsFunc(x.Pods, func(m scenarios.ManifestPod) bool { return !live(&m) }) {
+		r.Assumptions = append(r.Assumptions,
+			"nothing is injected at admission that the manifest does not show (sidecars of a service mesh, defaults of a LimitRange); to check the live pod: kubectl get pod NAME -o yaml | pinlab explain -")
+	}
 	unknown := map[string]bool{}
 	for i := range x.Pods {
 		for _, c := range containers(x.Pods[i].Pod) {
@@ -181,6 +185,7 @@ func (x *explainer) pod(i int) Pod {
 	p := Pod{
 		Pod: m.Pod.Name, Namespace: m.Pod.Namespace, Workload: m.Kind + "/" + m.Name,
 		File: m.File, Line: m.Line(""), QoS: qosOf(x.base.config, m.Pod, m.SpecPath), Containers: []Container{},
+		Warnings: warnings(x.base.config, m),
 	}
 	var o *podOutcome
 	if i < len(x.base.pods) {

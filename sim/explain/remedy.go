@@ -27,10 +27,15 @@ func (x *explainer) refused(ctx context.Context) error {
 			return nil
 		}
 	}
+	if steps, patch := x.advice(k.Error); steps != nil {
+		k.Remedy = steps
+		_, err := x.cure(ctx, patch)
+		return err
+	}
 	if strings.Contains(k.Error, "reserv") {
 		return x.reserve(ctx)
 	}
-	k.Remedy = []string{"change the kubelet's configuration: it does not go with this machine"}
+	k.Remedy = []string{"change what the kubelet complains of in its configuration"}
 	return nil
 }
 
@@ -43,24 +48,38 @@ func (x *explainer) reserve(ctx context.Context) error {
 		{"kubeReserved": map[string]any{"cpu": "1"}},
 		{"reservedSystemCPUs": "", "kubeReserved": map[string]any{"cpu": "1"}},
 	} {
-		merged, list, err := patched(x.Config, patch)
+		list, err := x.cure(ctx, patch)
 		if err != nil {
 			return err
 		}
-		if _, err := x.Decoder.Decode(merged); err != nil {
-			continue // it does not go with the rest of the configuration
-		}
-		o, err := x.sandbox.run(ctx, trial{merged, x.State, x.pods()})
-		if err != nil {
-			return err
-		}
-		if o.startErr == nil {
-			k.Remedied, x.base, x.Config, k.Config = true, o, merged, o.config.Observed()
+		if list != nil {
 			k.Remedy = []string{"set " + listWords(settingTexts(list)) + " in the kubelet's configuration"}
 			return nil
 		}
 	}
 	return nil
+}
+
+// cure tries a change of the configuration. When the kubelet starts with it,
+// the report goes on from there, and what was set is returned.
+func (x *explainer) cure(ctx context.Context, patch map[string]any) ([]Edit, error) {
+	if len(patch) == 0 {
+		return nil, nil
+	}
+	merged, list, err := patched(x.Config, patch)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x.Decoder.Decode(merged); err != nil {
+		return nil, nil // it does not go with the rest of the configuration
+	}
+	o, err := x.sandbox.run(ctx, trial{merged, x.State, x.pods()})
+	if err != nil || o.startErr != nil {
+		return nil, err
+	}
+	k := &x.report.Kubelet
+	k.Remedied, x.base, x.Config, k.Config = true, o, merged, o.config.Observed()
+	return list, nil
 }
 
 func settingTexts(list []Edit) []string {

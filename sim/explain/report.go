@@ -96,6 +96,8 @@ type Pod struct {
 	Line     int     `json:"line"`
 	Verdict  Verdict `json:"verdict"`
 	QoS      QoS     `json:"qos"`
+	// Warnings are what may make the answer wrong for the real pod.
+	Warnings []string `json:"warnings,omitempty"`
 
 	Admission  Admission   `json:"admission"`
 	Containers []Container `json:"containers"`

@@ -72,10 +72,7 @@ func (x *explainer) suggestFor(ctx context.Context, i int, p *Pod) error {
 
 // notes are hints that go beyond the fields.
 func (s *search) notes() []string {
-	var notes []string
-	if _, injected := s.m.Pod.Annotations["sidecar.istio.io/status"]; injected && len(s.found) > 0 {
-		notes = append(notes, "Istio injects its containers when the pod is created: set their resources with the annotations sidecar.istio.io/proxyCPU, proxyCPULimit, proxyMemory and proxyMemoryLimit, or in the injector's values (global.proxy, global.proxy_init)")
-	}
+	notes := injectedNotes(s.m.Pod)
 	if s.p.Verdict == Rejected && s.m.Replica > 0 {
 		notes = append(notes, fmt.Sprintf("%d pods of %s fit on this node; a scheduler may find other nodes for the rest", s.m.Replica, s.p.Workload))
 	}

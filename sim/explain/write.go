@@ -1,7 +1,7 @@
 package explain
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -14,9 +14,10 @@ import (
 )
 
 // Write writes a report for people: the answers first, what they rest on, then
-// the details of each pod, and a map of the CPUs.
+// the details of each pod, and a map of the CPUs; after much of that, the
+// answers again in short.
 func Write(w io.Writer, r *Report, opts report.MapOptions) error {
-	out := bufio.NewWriter(w)
+	out := &bytes.Buffer{}
 	t := &text{w: out, paint: screen.Painter{Color: opts.Color}, r: r, width: opts.Width}
 	if t.width <= 0 {
 		t.width = 80
@@ -31,17 +32,23 @@ func Write(w io.Writer, r *Report, opts report.MapOptions) error {
 			return err
 		}
 	}
-	return out.Flush()
+	t.short()
+	_, err := out.WriteTo(w)
+	return err
 }
 
 type text struct {
-	w     *bufio.Writer
+	w     *bytes.Buffer
 	paint screen.Painter
 	r     *Report
 	width int
+	blank bool // the last line is empty
 }
 
-func (t *text) line(s string) { fmt.Fprintln(t.w, strings.TrimRight(s, " ")) }
+func (t *text) line(s string) {
+	t.blank = s == ""
+	fmt.Fprintln(t.w, strings.TrimRight(s, " "))
+}
 
 func (t *text) linef(format string, args ...any) { t.line(fmt.Sprintf(format, args...)) }
 
@@ -98,7 +105,7 @@ func (t *text) answers() {
 	for i := 0; i < len(pods); i++ {
 		p := &pods[i]
 		if p.SameAs == "" {
-			t.answer(p)
+			t.answer(p, i == 0 || !p.sameWorkload(&pods[i-1]))
 			continue
 		}
 		last := i
@@ -117,8 +124,9 @@ func (t *text) answers() {
 	}
 }
 
-// answer is the short answer for one pod, with what to change.
-func (t *text) answer(p *Pod) {
+// answer is the short answer for one pod, with what to change. first says that
+// no pod of its workload comes before it.
+func (t *text) answer(p *Pod, first bool) {
 	switch p.Verdict {
 	case Rejected:
 		t.verdict(p.Pod, screen.Red, "REJECTED", "("+p.Admission.Reason+"), because "+p.Admission.Because)
@@ -127,13 +135,19 @@ func (t *text) answer(p *Pod) {
 	default:
 		t.lasting(p)
 	}
+	warned := first && len(p.Warnings) > 0
+	if warned {
+		for _, s := range p.Warnings {
+			t.wrapAfter("  "+t.paint.Paint(screen.Yellow, "Warning")+": ", len("  Warning: "), hanging, s)
+		}
+	}
 	for i := range p.Suggestions {
 		t.suggestion(p, &p.Suggestions[i], i)
 	}
 	for _, n := range p.Notes {
 		t.wrap("  note: ", n)
 	}
-	if len(p.Suggestions)+len(p.Notes) > 0 {
+	if warned || len(p.Suggestions)+len(p.Notes) > 0 {
 		t.line("")
 	}
 }
@@ -270,10 +284,8 @@ func was(from string) string {
 func (t *text) ground() {
 	r := t.r
 	c := r.Kubelet.Config
-	if len(r.Pods) > 0 {
-		if last := &r.Pods[len(r.Pods)-1]; len(last.Suggestions)+len(last.Notes) == 0 && last.SameAs == "" {
-			t.line("")
-		}
+	if !t.blank {
+		t.line("")
 	}
 	for _, a := range r.Assumptions {
 		t.wrapAfter(t.paint.Paint(screen.Yellow, "Assumed: "), len("Assumed: "), len("Assumed: "), a)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -68,6 +69,9 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 			return nil, fmt.Errorf("KubeletConfiguration: %s is %v, want %s", key, have, want)
 		}
 	}
+	if err := checkBeforeUpstream(doc); err != nil {
+		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
+	}
 	full, err := json.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
@@ -103,6 +107,38 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 		kc.EvictionHard = evictionHard
 	}
 	return &Config{kc: *kc}, nil
+}
+
+// checkBeforeUpstream refuses what upstream's defaulting panics at (feature
+// gates that it does not know) or never comes back from (a CPU list of
+// billions).
+func checkBeforeUpstream(doc map[string]any) error {
+	if gates, ok := doc["featureGates"].(map[string]any); ok {
+		known := utilfeature.DefaultFeatureGate.DeepCopy().GetAll()
+		for _, name := range slices.Sorted(maps.Keys(gates)) {
+			if _, ok := known[featuregate.Feature(name)]; !ok {
+				return fmt.Errorf("featureGates: unrecognized feature gate: %s%s", name, nearestGate(name, known))
+			}
+		}
+	}
+	if list, ok := doc["reservedSystemCPUs"].(string); ok {
+		if _, err := observe.ParseSet(list); err != nil {
+			return fmt.Errorf("reservedSystemCPUs: %w", err)
+		}
+	}
+	return nil
+}
+
+// nearestGate suggests a gate that is the same but for letter case, or that
+// contains the name or is contained in it.
+func nearestGate(name string, known map[featuregate.Feature]featuregate.FeatureSpec) string {
+	lower := strings.ToLower(name)
+	for _, gate := range slices.Sorted(maps.Keys(known)) {
+		if g := strings.ToLower(string(gate)); g == lower || len(lower) > 5 && (strings.HasPrefix(g, lower) || strings.HasPrefix(lower, g)) {
+			return fmt.Sprintf("; did you mean %q?", string(gate))
+		}
+	}
+	return fmt.Sprintf(" (kubelet %s does not have it; gates of older versions are removed in time)", Version)
 }
 
 // Verbosity is the log level the kubelet runs with.

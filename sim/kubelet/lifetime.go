@@ -182,6 +182,9 @@ func (l *Lifetime) startManagers() error {
 	for _, c := range l.params.Node.Containers() {
 		refs.Add(c.PodUID, c.Name, c.ID)
 	}
+	if err := boundedStateFile(l.params.StateDir); err != nil {
+		return err
+	}
 	l.gate.open()
 	defer l.gate.loopTurn.Store(false)
 	l.log.hook = l.watchStart

@@ -110,7 +110,7 @@ func (p Pool) here(ctx context.Context, j Job, dir string) scenarios.Result {
 			p.Progress(Event{Done: at.Done, Total: total})
 		}
 	}}
-	result, _ := Watched(ctx, p.Timeout, runner, j.Scenario, sim.Setup(sim.Options{Decoder: p.Decoder, TempDir: dir}), j.Profile)
+	result, _ := Watched(ctx, p.Timeout, runner, j.Scenario, sim.Setup(sim.Options{Decoder: p.Decoder, TempDir: dir, Resolve: resolveHere}), j.Profile)
 	p.finish(&result, j)
 	if p.Progress != nil {
 		p.Progress(Event{Done: total, Total: total, Result: &result})
@@ -175,14 +175,22 @@ func (c *child) start(ctx context.Context) error {
 	return nil
 }
 
-func (c *child) end() {
+// end ends the process and says how it ended if it had by itself: an exit
+// status, or a signal such as the kernel's when memory runs out.
+func (c *child) end() string {
 	if c.cmd == nil {
-		return
+		return ""
 	}
-	c.in.Close()
-	_ = c.cmd.Process.Kill()
+	c.in.Close() // a child without work ends by itself
+	process := c.cmd.Process
+	late := time.AfterFunc(slack, func() { _ = process.Kill() })
 	_ = c.cmd.Wait()
+	how := c.cmd.ProcessState.String()
 	c.cmd = nil
+	if !late.Stop() {
+		return ""
+	}
+	return how
 }
 
 // slack is how much longer than the timeout a child may be silent: it keeps
@@ -220,11 +228,14 @@ func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error)
 			c.tell(Event{Job: i, Done: done, Total: len(j.Scenario.Steps)})
 		}
 	}
-	c.end()
+	how := c.end()
 	if ctx.Err() != nil {
 		return scenarios.Result{}, ctx.Err()
 	}
 	verdict, why := scenarios.Errored, "the process crashed"
+	if how != "" {
+		why += " (" + how + ")"
+	}
 	if took := time.Since(started); took > c.pool.Timeout {
 		verdict, why = scenarios.Hang, fmt.Sprintf("not done after %v", c.pool.Timeout)
 	}

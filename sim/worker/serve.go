@@ -45,6 +45,9 @@ func Resolve(ref, root string) (*hwprofiles.Profile, error) {
 	return hwprofiles.Detect(fsys)
 }
 
+// resolveHere is Resolve on this machine.
+func resolveHere(ref string) (*hwprofiles.Profile, error) { return Resolve(ref, "/") }
+
 // request is one job on its way to a child.
 type request struct {
 	File    string        `json:"file"`
@@ -103,7 +106,7 @@ func serve(ctx context.Context, req request, loader scenarios.Loader, decoder *k
 		return scenarios.Result{}, false, err
 	}
 	runner := scenarios.Runner{Progress: func(at scenarios.Progress) { _ = out.Encode(reply{Done: at.Done}) }}
-	setup := sim.Setup(sim.Options{Decoder: decoder, TempDir: req.TempDir, OwnProcess: true})
+	setup := sim.Setup(sim.Options{Decoder: decoder, TempDir: req.TempDir, OwnProcess: true, Resolve: resolveHere})
 	result, abandoned := Watched(ctx, req.Timeout, runner, s, setup, p)
 	return result, abandoned, nil
 }
