@@ -7,7 +7,7 @@
 
 GO        ?= go
 BIN       := bin
-FUZZTIME  ?= 10s
+FUZZTIME  ?= 5s
 RACEFLAGS ?= -race
 
 STATICCHECK_VERSION := v0.8.2
