@@ -145,6 +145,13 @@ func (d *detector) nodeHugePages(dir string) (map[uint64]uint64, error) {
 	return pages, nil
 }
 
+// Distances are bytes of the ACPI SLIT, and 10 is that of a node to itself.
+const (
+	minDistance = 10
+	maxDistance = 255
+)
+
+// nodeDistances reads a row of distances, nil where none are to be had.
 func (d *detector) nodeDistances(name string) ([]int, error) {
 	text, ok, err := d.text(name)
 	if err != nil || !ok {
@@ -157,6 +164,12 @@ func (d *detector) nodeDistances(name string) ([]int, error) {
 			return nil, fmt.Errorf("%s: %q is no distance", name, clip(word))
 		}
 		row = append(row, n)
+	}
+	for _, n := range row {
+		if n < minDistance || n > maxDistance {
+			d.note("%s: a distance of %d; distances are %d to %d, so the row is left out", name, n, minDistance, maxDistance)
+			return nil, nil
+		}
 	}
 	return row, nil
 }

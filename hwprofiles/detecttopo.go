@@ -10,9 +10,11 @@ import (
 	"k8s.io/utils/cpuset"
 )
 
-// readTopology finds the cores and sockets of the online CPUs.
+// readTopology finds the cores and sockets of the online CPUs: by the sets in
+// the CPUs' own files, else by those of other CPUs, else by ids.
 func (d *detector) readTopology() error {
 	cores, packages := newGrouper(), newGrouper()
+	coreSets, packageSets := map[int]string{}, map[int]string{} // CPU -> the group that names it
 	anyTopology := false
 	for i := range d.p.CPUs {
 		c := &d.p.CPUs[i]
@@ -29,17 +31,25 @@ func (d *detector) readTopology() error {
 			return err
 		}
 		if ok {
-			cores.add(c.ID, "cpus "+set.textWith(c.ID))
-		} else if c.Core != None {
-			cores.add(c.ID, fmt.Sprintf("ids %d %d %d %d", c.Drawer, c.Book, c.Socket, c.Core))
+			cores.addSet(c.ID, set, coreSets)
 		}
 		set, ok, err = d.cpus(dir, [2]string{"package_cpus_list", "package_cpus"}, [2]string{"core_siblings_list", "core_siblings"})
 		if err != nil {
 			return err
 		}
 		if ok {
-			packages.add(c.ID, "cpus "+set.textWith(c.ID))
-		} else if c.Socket != None {
+			packages.addSet(c.ID, set, packageSets)
+		}
+	}
+	for i := range d.p.CPUs {
+		c := &d.p.CPUs[i]
+		if !c.Online {
+			continue
+		}
+		if cores.adopt(c.ID, coreSets); !cores.has(c.ID) && c.Core != None {
+			cores.add(c.ID, fmt.Sprintf("ids %d %d %d %d", c.Drawer, c.Book, c.Socket, c.Core))
+		}
+		if packages.adopt(c.ID, packageSets); !packages.has(c.ID) && c.Socket != None {
 			packages.add(c.ID, fmt.Sprintf("ids %d %d %d", c.Drawer, c.Book, c.Socket))
 		}
 	}
@@ -93,11 +103,15 @@ func (d *detector) infoTopology(cores, packages *grouper) {
 		}
 		if n, err := parseNumber(b["physical id"]); err == nil {
 			c.Socket = n
-			packages.add(id, fmt.Sprintf("info %d", n))
+			if !packages.has(id) {
+				packages.add(id, fmt.Sprintf("info %d", n))
+			}
 		}
 		if n, err := parseNumber(b["core id"]); err == nil && c.Socket != None {
 			c.Core = n
-			cores.add(id, fmt.Sprintf("info %d %d", c.Socket, n))
+			if !cores.has(id) {
+				cores.add(id, fmt.Sprintf("info %d %d", c.Socket, n))
+			}
 		}
 	}
 }
@@ -120,6 +134,32 @@ func (g *grouper) add(id int, key string) {
 	}
 	g.keys[id] = key
 	g.members[key] = append(g.members[key], id)
+}
+
+func (g *grouper) has(id int) bool {
+	_, ok := g.keys[id]
+	return ok
+}
+
+// addSet puts a CPU into the group of a set that its own file gives, and
+// remembers whom else the set names.
+func (g *grouper) addSet(id int, set namedSet, named map[int]string) {
+	key := "cpus " + set.textWith(id)
+	if _, known := g.numbers[key]; !known {
+		for _, other := range set.UnsortedList() {
+			if _, taken := named[other]; !taken {
+				named[other] = key
+			}
+		}
+	}
+	g.add(id, key)
+}
+
+// adopt puts a CPU without a group into the one that names it, if any does.
+func (g *grouper) adopt(id int, named map[int]string) {
+	if key, ok := named[id]; ok && !g.has(id) {
+		g.add(id, key)
+	}
 }
 
 // set returns the group of a CPU; one without a group is alone.

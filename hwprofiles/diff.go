@@ -12,8 +12,11 @@ import (
 
 // Differences states, in plain words, where the kubelet's view of a machine
 // differs from the kernel's. The order is fixed; no differences give an empty
-// list.
+// list, and so does a machine that the kubelet cannot read, for which mi is nil.
 func Differences(p *Profile, mi *model.MachineInfo) []string {
+	if mi == nil {
+		return []string{}
+	}
 	d := &differ{p: p, mi: mi, seen: map[int]seenCPU{}, out: []string{}}
 	d.collect()
 	d.cpus()

@@ -171,7 +171,7 @@ func (s *shape) set(key, value string) (err error) {
 	case "memory":
 		s.memory, err = parseSize(value)
 	case "distance":
-		if s.distance = list(10, 255); err == nil && len(s.distance) != 2 && len(s.distance) != 3 {
+		if s.distance = list(minDistance, maxDistance); err == nil && len(s.distance) != 2 && len(s.distance) != 3 {
 			err = fmt.Errorf("distance=%s: want local,remote or local,same-socket,remote, like 10,21", clip(value))
 		}
 	default:

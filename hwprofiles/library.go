@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 //go:embed profiles/*.yaml
@@ -68,13 +69,21 @@ func Resolve(ref string) (*Profile, error) {
 	return Load(strings.TrimSpace(ref))
 }
 
-// ParseFile reads a profile file from disk.
+// ParseFile reads a profile file from disk. It waits for no writer of a FIFO:
+// a profile is a regular file.
 func ParseFile(name string) (*Profile, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file; want a profile file", name)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err

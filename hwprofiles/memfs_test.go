@@ -51,17 +51,25 @@ func (e memEntry) Info() (fs.FileInfo, error) { return e.dirInfo, nil }
 type memFile struct {
 	io.Reader
 	dirInfo
+	mode fs.FileMode
 }
 
 func (memFile) Close() error                 { return nil }
-func (f memFile) Stat() (fs.FileInfo, error) { return f.dirInfo, nil }
+func (f memFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f memFile) Mode() fs.FileMode          { return f.mode }
+func (f memFile) IsDir() bool                { return f.mode.IsDir() }
 
 func (m *memFS) Open(name string) (fs.File, error) {
 	text, ok := m.files[name]
-	if _, dir := m.dirs[name]; !ok && !dir {
+	_, dir := m.dirs[name]
+	if !ok && !dir {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return memFile{strings.NewReader(text), dirInfo(path.Base(name))}, nil
+	mode := fs.FileMode(0o444)
+	if dir {
+		mode |= fs.ModeDir
+	}
+	return memFile{strings.NewReader(text), dirInfo(path.Base(name)), mode}, nil
 }
 
 func (m *memFS) ReadDir(name string) ([]fs.DirEntry, error) {

@@ -143,6 +143,28 @@ func cpuQuirks() []quirk {
 			differences: []string{"CPU 1 is online, but the kubelet does not see it: the kernel gives no core_id or physical_package_id"},
 		},
 		{
+			name: "topology missing for one CPU that others name",
+			tree: `
+				cpu/online: 0-3
+				cpu/cpu[0-3]/hotplug/state: 0
+				cpu/cpu[0,1,3]/topology/core_id: $
+				cpu/cpu[0,1,3]/topology/physical_package_id: 0
+				cpu/cpu[0-1]/topology/core_cpus_list: 0-1
+				cpu/cpu3/topology/core_cpus_list: 2-3
+				cpu/cpu[0,1,3]/topology/package_cpus: f
+				node/node0/cpulist: 0-3`,
+			want: `
+				cpu 0 core 0 socket 0 package 0 node 0 l3 -1 siblings 0-1
+				cpu 1 core 1 socket 0 package 0 node 0 l3 -1 siblings 0-1
+				cpu 2 core -1 socket -1 package 0 node 0 l3 -1 siblings 2-3 no topology
+				cpu 3 core 3 socket 0 package 0 node 0 l3 -1 siblings 2-3
+				node 0 cpus "0-3" memory 0 MiB distances []`,
+			differences: []string{
+				"CPU 2 is online, but the kubelet does not see it: the kernel gives no core_id or physical_package_id",
+				"the kubelet takes the threads of 2 CPUs' cores for cores of their own, such as CPUs 0-1",
+			},
+		},
+		{
 			name: "directories of CPUs that are not present, ids with holes",
 			tree: `
 				cpu/possible: 0-15

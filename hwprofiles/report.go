@@ -33,8 +33,11 @@ type Report struct {
 	NoCacheIDs   bool          `json:"noCacheIDs,omitempty"`
 	Notes        []string      `json:"notes,omitempty"`
 
-	KubeletView KubeletView `json:"kubeletView"`
-	Differences []string    `json:"differences"`
+	// KubeletView is nil for a machine that the kubelet cannot read;
+	// KubeletError then says so, and why if that is known.
+	KubeletView  *KubeletView `json:"kubeletView,omitempty"`
+	KubeletError string       `json:"kubeletError,omitempty"`
+	Differences  []string     `json:"differences"`
 }
 
 // ReportCPU is a CPU with its siblings.
@@ -95,7 +98,8 @@ type KubeletNode struct {
 
 // NewReport puts a profile and the kubelet's view of it side by side. mi is
 // the profile's MachineInfo, or for a detected machine that of
-// DetectMachineInfo.
+// DetectMachineInfo. It is nil for a machine that the kubelet cannot read; see
+// Unreadable.
 func NewReport(p *Profile, mi *model.MachineInfo) Report {
 	online := p.OnlineCPUs()
 	r := Report{
@@ -115,6 +119,9 @@ func NewReport(p *Profile, mi *model.MachineInfo) Report {
 		Notes:        slices.Clone(p.Notes),
 		KubeletView:  newKubeletView(mi),
 		Differences:  Differences(p, mi),
+	}
+	if mi == nil {
+		r.KubeletError = unreadable
 	}
 	for _, c := range p.CPUs {
 		r.CPUs = append(r.CPUs, ReportCPU{c, c.Siblings.String()})
@@ -139,8 +146,22 @@ func NewReport(p *Profile, mi *model.MachineInfo) Report {
 	return r
 }
 
-func newKubeletView(mi *model.MachineInfo) KubeletView {
-	v := KubeletView{
+const unreadable = "the kubelet cannot read this machine"
+
+// Unreadable is the report of a machine that the kubelet cannot read, with the
+// reason.
+func Unreadable(p *Profile, why error) Report {
+	r := NewReport(p, nil)
+	r.KubeletError = fmt.Sprintf("%s: %v", unreadable, why)
+	return r
+}
+
+// newKubeletView shows what cadvisor found; nothing found is no view.
+func newKubeletView(mi *model.MachineInfo) *KubeletView {
+	if mi == nil {
+		return nil
+	}
+	v := &KubeletView{
 		NumCPUs: mi.NumCores, NumPhysicalCores: mi.NumPhysicalCores, NumSockets: mi.NumSockets, MemoryBytes: mi.MemoryCapacity,
 		CPUs: []KubeletCPU{}, NUMANodes: []KubeletNode{},
 	}

@@ -188,8 +188,11 @@ func (r *reader) distanceRow(n *yaml.Node, s *spec) error {
 		if err == nil && repeat {
 			count, err = parseNumber(times)
 		}
-		if err != nil || d > 1<<16 || count < 1 || count > maxNodes {
+		if err != nil || count < 1 || count > maxNodes {
 			return r.errorf(n.Line, "distance %q: want a number, or 80x16 for 16 times 80", clip(word))
+		}
+		if d < minDistance || d > maxDistance {
+			return r.errorf(n.Line, "distance %q: want %d to %d", clip(word), minDistance, maxDistance)
 		}
 		for range count {
 			row = append(row, d)

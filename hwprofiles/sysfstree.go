@@ -1,6 +1,7 @@
 package hwprofiles
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -230,16 +231,41 @@ func (w *sysfsWriter) proc() {
 	if w.p.Arch != "" {
 		w.put("proc/sys/kernel/arch", w.p.Arch)
 	}
-	if !isX86(w.p.Arch) {
-		return
-	}
+	model := w.cpuModel()
 	var b strings.Builder
 	for i := range w.p.CPUs {
 		c := &w.p.CPUs[i]
-		if !c.Online || c.NoTopology {
+		if !c.Online {
 			continue
 		}
-		fmt.Fprintf(&b, "processor\t: %d\nphysical id\t: %d\ncore id\t\t: %d\n\n", c.ID, c.Socket, c.Core)
+		fmt.Fprintf(&b, "processor\t: %d\n%s", c.ID, model)
+		if isX86(w.p.Arch) && !c.NoTopology {
+			fmt.Fprintf(&b, "physical id\t: %d\ncore id\t\t: %d\n", c.Socket, c.Core)
+		}
+		b.WriteString("\n")
 	}
 	w.put("proc/cpuinfo", strings.TrimSuffix(b.String(), "\n"))
+}
+
+// cpuModel is what proc/cpuinfo says of every CPU. lscpu shows no topology of
+// x86 CPUs without it. A profile knows no model numbers; they are 0.
+func (w *sysfsWriter) cpuModel() string {
+	text := strings.Join(strings.Fields(cmp.Or(w.p.Description, w.p.Name)), " ")
+	switch w.p.Arch {
+	case "x86_64", "i386", "i686":
+		vendor, family := "GenuineIntel", 6
+		for _, v := range []struct {
+			word, vendor string
+			family       int
+		}{{"hygon", "HygonGenuine", 24}, {"amd", "AuthenticAMD", 25}, {"epyc", "AuthenticAMD", 25}, {"ryzen", "AuthenticAMD", 25}, {"threadripper", "AuthenticAMD", 25}} {
+			if strings.Contains(strings.ToLower(w.p.Name+" "+text), v.word) {
+				vendor, family = v.vendor, v.family
+				break
+			}
+		}
+		return fmt.Sprintf("vendor_id\t: %s\ncpu family\t: %d\nmodel\t\t: 0\nmodel name\t: %s\n", vendor, family, text)
+	case "s390x":
+		return "vendor_id\t: IBM/S390\n"
+	}
+	return ""
 }

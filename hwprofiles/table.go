@@ -40,7 +40,10 @@ func WriteTable(w io.Writer, r Report) error {
 			fmt.Fprintf(&b, "- %s\n", item)
 		}
 	}
-	if len(r.Differences) == 0 {
+	switch {
+	case r.KubeletError != "":
+		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(r.KubeletError[:1])+r.KubeletError[1:])
+	case r.KubeletView != nil && len(r.Differences) == 0:
 		b.WriteString("\nThe kubelet sees the same as the kernel.\n")
 	}
 	// Columns are padded; lines end without the padding.

@@ -19,6 +19,13 @@ import (
 // lead out of the directory are not followed; Detect takes such files for
 // missing. Close it after use.
 func OpenSysroot(dir string) (fs.FS, io.Closer, error) {
+	info, err := os.Stat(dir) // opening a FIFO would wait for a writer
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.IsDir() {
+		return nil, nil, fmt.Errorf("%s is not a directory; want the root directory of a machine, or a copy of its /sys and /proc", dir)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, err
@@ -69,8 +76,16 @@ func (t *tree) nodeDir() string { return t.path("devices/system/node") }
 
 // read returns a file's text, and whether there is one. Files that cannot be
 // reached, as behind links that lead nowhere or out of the root, are missing.
+// Only a regular file is opened: a FIFO would wait for a writer.
 func (t *tree) read(name string, most int64) (string, bool, error) {
-	f, err := t.fsys.Open(name)
+	info, err := fs.Stat(t.fsys, name)
+	if err == nil && !info.Mode().IsRegular() {
+		return "", false, fmt.Errorf("%s is not a regular file", name)
+	}
+	var f fs.File
+	if err == nil {
+		f, err = t.fsys.Open(name)
+	}
 	if err != nil {
 		if unreachable(err) {
 			return "", false, nil
@@ -206,8 +221,11 @@ func (t *tree) numbered(dir, prefix string) ([]int, error) {
 	return ids, nil
 }
 
-// names lists a directory; a missing one is empty.
+// names lists a directory; a missing one is empty, and so is what is none.
 func (t *tree) names(dir string) ([]string, error) {
+	if info, err := fs.Stat(t.fsys, dir); err == nil && !info.IsDir() {
+		return nil, nil
+	}
 	entries, err := fs.ReadDir(t.fsys, dir)
 	if err != nil {
 		if unreachable(err) || strings.Contains(err.Error(), "not a directory") {

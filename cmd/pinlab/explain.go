@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/explain"
 	"github.com/pinlab/pinlab/sim/kubelet"
 	"github.com/pinlab/pinlab/sim/worker"
@@ -101,10 +103,21 @@ func runExplain(cmd *cobra.Command, file string, f explainFlags) error {
 	default:
 		return fmt.Errorf("--output %q: want table, json or yaml", f.output)
 	}
+	if f.timeout <= 0 {
+		return fmt.Errorf("--timeout %v: want a positive duration", f.timeout)
+	}
 	o, err := f.options(cmd.InOrStdin(), file)
 	if err != nil {
 		return err
 	}
+	// Removed here and not where it is used: an answer that takes too long is
+	// given up and would leave it behind.
+	dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-explain-")
+	if err != nil {
+		return harness(fmt.Errorf("temporary directory: %w", err))
+	}
+	defer os.RemoveAll(dir)
+	o.TempDir = dir
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 	defer cancel()
 	r, err := explainWithin(ctx, o)
@@ -162,7 +175,7 @@ func (f explainFlags) options(in io.Reader, file string) (explain.Options, error
 		}
 		o.StateFile = f.state
 	}
-	o.Devices, err = parseDevices(f.devices)
+	o.Devices, err = parseDevices(f.devices, o.Profile)
 	return o, err
 }
 
@@ -190,7 +203,7 @@ func readInput(name string) ([]byte, error) {
 }
 
 // parseDevices reads RESOURCE=NODE; the devices of a resource are numbered.
-func parseDevices(list []string) ([]kubelet.Device, error) {
+func parseDevices(list []string, p *hwprofiles.Profile) ([]kubelet.Device, error) {
 	var devices []kubelet.Device
 	count := map[string]int{}
 	for _, arg := range list {
@@ -198,6 +211,12 @@ func parseDevices(list []string) ([]kubelet.Device, error) {
 		node, err := strconv.Atoi(text)
 		if !ok || err != nil || !strings.Contains(resource, "/") {
 			return nil, fmt.Errorf("--device %q: want RESOURCE=NODE, like nvidia.com/gpu=0", arg)
+		}
+		if errs := validation.IsQualifiedName(resource); len(errs) > 0 {
+			return nil, fmt.Errorf("--device %q: resource name: %s", arg, strings.Join(errs, "; "))
+		}
+		if _, known := p.Node(node); !known {
+			return nil, fmt.Errorf("--device %q: %s has no NUMA node %d; it has %v", arg, p.Name, node, p.NodeIDs())
 		}
 		devices = append(devices, kubelet.Device{Resource: resource, ID: strconv.Itoa(count[resource]), NUMANode: node})
 		count[resource]++

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,19 +12,23 @@ import (
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/worker"
 )
 
 func newProfile() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "profile",
 		Short: "List, show, detect and convert hardware profiles",
+		// What is none of its commands is an error.
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newProfileList(), newProfileShow(), newProfileDetect(), newProfileConvert())
 	return cmd
 }
 
 func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return hwprofiles.Names(), cobra.ShellCompDirectiveDefault
+	return append(hwprofiles.Names(), worker.Detected), cobra.ShellCompDirectiveDefault
 }
 
 func newProfileList() *cobra.Command {
@@ -71,8 +76,12 @@ func addOutput(cmd *cobra.Command, output *string) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func showProfile(w io.Writer, output string, p *hwprofiles.Profile, mi *model.MachineInfo) error {
+// showProfile shows a profile and the kubelet's view of it, or why there is none.
+func showProfile(w io.Writer, output string, p *hwprofiles.Profile, mi *model.MachineInfo, miErr error) error {
 	r := hwprofiles.NewReport(p, mi)
+	if miErr != nil {
+		r = hwprofiles.Unreadable(p, miErr)
+	}
 	return report.Any(w, output, r, func(w io.Writer) error { return hwprofiles.WriteTable(w, r) })
 }
 
@@ -81,19 +90,17 @@ func newProfileShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show PROFILE", Short: "Show a profile as the kernel and as the kubelet see it", Args: cobra.ExactArgs(1),
 		Long: `Show a profile CPU by CPU: as its kernel describes it, and as the kubelet's own
-reader (cadvisor) sees it. PROFILE is a name, a file, or a one-line shape.`,
+reader (cadvisor) sees it. PROFILE is a name, a file, a one-line shape, or
+"detected" for this machine.`,
 		Example:           "  pinlab profile show xeon-2s24c-smt2\n  pinlab profile show ./my-server.yaml -o json",
 		ValidArgsFunction: completeProfiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := hwprofiles.Resolve(args[0])
+			p, err := worker.Resolve(args[0], "/")
 			if err != nil {
 				return err
 			}
 			mi, err := p.MachineInfo()
-			if err != nil {
-				return fmt.Errorf("%s: the kubelet cannot read this machine: %w", args[0], err)
-			}
-			return showProfile(cmd.OutOrStdout(), output, p, mi)
+			return showProfile(cmd.OutOrStdout(), output, p, mi, err)
 		},
 	}
 	addOutput(cmd, &output)
@@ -121,11 +128,7 @@ only reads.`,
 				return fmt.Errorf("%s: %w", root, err)
 			}
 			mi, err := hwprofiles.DetectMachineInfo(fsys)
-			if err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "pinlab: %s: the kubelet cannot read this machine: %v\n", root, err)
-				mi = nil
-			}
-			return showProfile(cmd.OutOrStdout(), output, p, mi)
+			return showProfile(cmd.OutOrStdout(), output, p, mi, err)
 		},
 	}
 	addOutput(cmd, &output)
@@ -143,6 +146,9 @@ func newProfileConvert() *cobra.Command {
   pinlab profile convert epyc-9654-2s-nps4 --to-sysfs ./tree`,
 		ValidArgsFunction: completeProfiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if sysfs == "" && cmd.Flags().Changed("to-sysfs") {
+				return errors.New("--to-sysfs names no directory; want a new or empty one")
+			}
 			p, err := profileOrTree(args[0])
 			if err != nil {
 				return err
@@ -163,8 +169,8 @@ func newProfileConvert() *cobra.Command {
 }
 
 func profileOrTree(ref string) (*hwprofiles.Profile, error) {
-	if st, err := os.Stat(ref); err != nil || !st.IsDir() {
-		return hwprofiles.Resolve(ref)
+	if st, err := os.Stat(ref); ref == worker.Detected || err != nil || !st.IsDir() {
+		return worker.Resolve(ref, "/")
 	}
 	fsys, closer, err := hwprofiles.OpenSysroot(ref)
 	if err != nil {
