@@ -124,7 +124,9 @@ func TestTreesSayWhichCPUsTheyHold(t *testing.T) {
 		"epyc-7763-2s-nps1": {"vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 0\nmodel name\t: ", "physical id\t: 1\n"},
 		"xeon-2s24c-smt2":   {"vendor_id\t: GenuineIntel\ncpu family\t: 6\n", "core id\t\t: 0\n"},
 		"s390x-lpar":        {"vendor_id\t: IBM/S390\n"},
-		"nvidia-gb200":      {"processor\t: 0\n\nprocessor\t: 1\n"},
+		"nvidia-gb200":      {"processor\t: 0\nCPU architecture: 8\n"},
+		"power9-2s20c":      {"processor\t: 0\ncpu\t\t: "},
+		"riscv-u74-2c":      {"processor\t: 0\n\nprocessor\t: 1\n"},
 	} {
 		p, err := Load(name)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -247,8 +247,8 @@ func (w *sysfsWriter) proc() {
 	w.put("proc/cpuinfo", strings.TrimSuffix(b.String(), "\n"))
 }
 
-// cpuModel is what proc/cpuinfo says of every CPU. lscpu shows no topology of
-// x86 CPUs without it. A profile knows no model numbers; they are 0.
+// cpuModel is what proc/cpuinfo says of every CPU. lscpu shows no topology
+// without it. A profile knows no model numbers; they are 0.
 func (w *sysfsWriter) cpuModel() string {
 	text := strings.Join(strings.Fields(cmp.Or(w.p.Description, w.p.Name)), " ")
 	switch w.p.Arch {
@@ -266,6 +266,12 @@ func (w *sysfsWriter) cpuModel() string {
 		return fmt.Sprintf("vendor_id\t: %s\ncpu family\t: %d\nmodel\t\t: 0\nmodel name\t: %s\n", vendor, family, text)
 	case "s390x":
 		return "vendor_id\t: IBM/S390\n"
+	case "aarch64":
+		return "CPU architecture: 8\nCPU variant\t: 0x0\nCPU revision\t: 0\n"
+	case "ppc64le", "ppc64":
+		return "cpu\t\t: " + text + "\n"
+	case "loongarch64":
+		return "CPU Family\t\t: Loongson-64bit\nModel Name\t\t: " + text + "\n"
 	}
 	return ""
 }
