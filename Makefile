@@ -7,7 +7,7 @@
 
 GO        ?= go
 BIN       := bin
-FUZZTIME  ?= 5s
+FUZZTIME  ?= 2s
 RACEFLAGS ?= -race
 
 STATICCHECK_VERSION := v0.8.2

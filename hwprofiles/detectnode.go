@@ -16,8 +16,8 @@ func (d *detector) readNodes() error {
 	if err != nil {
 		return err
 	}
-	if len(ids) > maxNodeID+1 {
-		return fmt.Errorf("%s has %d nodes; no kernel has more than %d", d.nodeDir(), len(ids), maxNodeID+1)
+	if len(ids) > 0 && slices.Max(ids) > maxNodeID {
+		return fmt.Errorf("%s/node%d: no kernel has such a node; the largest is %d", d.nodeDir(), slices.Max(ids), maxNodeID)
 	}
 	lists := map[int]cpuset.CPUSet{}
 	rows := make([][]int, len(ids))
