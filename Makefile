@@ -53,7 +53,7 @@ $(GOFUMPT):
 	mv $(BIN)/gofumpt $@
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./sim/... ./scenarios/... ./hwprofiles/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchmem ./sim/... ./scenarios/... ./hwprofiles/... ./bench/...
 
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./...); do \
