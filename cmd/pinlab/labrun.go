@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pinlab/pinlab"
+	"github.com/pinlab/pinlab/e2e/lab"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim"
+	"github.com/pinlab/pinlab/sim/worker"
+)
+
+// labOptions are the lab's, telling what it does on w.
+func labOptions(w io.Writer) lab.Options {
+	return lab.Options{GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
+}
+
+// runOnLab replays jobs on machines of the lab, one after the other: a machine
+// has all of this one's CPUs.
+func runOnLab(ctx context.Context, jobs []worker.Job, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
+	if err := lab.Missing(); err != nil {
+		return nil, err
+	}
+	l := lab.New(labOptions(w), sim.StateContent)
+	defer func() { err = errors.Join(err, l.Close()) }()
+	for i, j := range jobs {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
+		result := runner.RunSetup(ctx, j.Scenario, l.Setup, j.Profile)
+		progress.Finish(i, result.Verdict)
+		results = append(results, result)
+	}
+	return results, nil
+}

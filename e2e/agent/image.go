@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// Image is the one image of the node: busybox. Every container and sandbox runs
+// it, whatever image a manifest names.
+const Image = imageAddress + "/pinlab/busybox:1"
+
+// exitFile is where a container's script reads its exit code from.
+const exitFile = "/tmp/exit"
+
+// WaitCommand is what a container runs: it waits for ever, ends with 0 when it
+// is asked to, and with any code when the agent says so.
+func WaitCommand() []string {
+	return []string{"/bin/sh", "-c", `trap 'exit 0' TERM; trap 'exit $(cat ` + exitFile + `)' USR1; while :; do sleep 1000 & wait $!; done`}
+}
+
+// ExitCommand is what an init container runs that completes by itself.
+func ExitCommand() []string { return []string{"/bin/true"} }
+
+// serveImage serves the image from a registry on the loopback interface.
+func serveImage() error {
+	listener, err := net.Listen("tcp", imageAddress)
+	if err != nil {
+		return err
+	}
+	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	go func() { _ = http.Serve(listener, handler) }()
+	img, err := busyboxImage("/bin/busybox")
+	if err != nil {
+		return err
+	}
+	ref, err := name.ParseReference(Image)
+	if err != nil {
+		return err
+	}
+	return remote.Write(ref, img)
+}
+
+// busyboxImage makes an image of one layer of a static busybox.
+func busyboxImage(path string) (v1.Image, error) {
+	busybox, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	for _, dir := range []string{"bin/", "etc/", "tmp/", "proc/", "sys/", "dev/"} {
+		if err := w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o777}); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.WriteHeader(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(busybox))}); err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(busybox); err != nil {
+		return nil, err
+	}
+	for _, applet := range []string{"sh", "sleep", "cat", "true"} {
+		if err := w.WriteHeader(&tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
+	}, tarball.WithCompressionLevel(1))
+	if err != nil {
+		return nil, err
+	}
+	img, err := mutate.AppendLayers(empty.Image, l)
+	if err != nil {
+		return nil, err
+	}
+	return mutate.ConfigFile(img, &v1.ConfigFile{
+		Architecture: "amd64", OS: "linux", RootFS: v1.RootFS{Type: "layers", DiffIDs: diffID(l)},
+		Config: v1.Config{Cmd: []string{"/bin/sleep", "2147483647"}, Env: []string{"PATH=/bin"}},
+	})
+}
+
+func diffID(l v1.Layer) []v1.Hash {
+	id, err := l.DiffID()
+	if err != nil {
+		return nil
+	}
+	return []v1.Hash{id}
+}

@@ -1,0 +1,211 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+)
+
+// kubelet is the kubelet process.
+type kubelet struct {
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when the process has ended
+	starts int
+	from   int64 // where in the log file this start begins
+	exit   string
+}
+
+// needs is what a kubelet on such a node cannot do without, whatever the
+// scenario's configuration says.
+const needs = `{
+  "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
+  "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
+  "authorization": {"mode": "AlwaysAllow"},
+  "cgroupDriver": "cgroupfs",
+  "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+  "contentType": "application/json",
+  "resolvConf": "",
+  "logging": {"format": "json"},
+  "failSwapOn": false
+}`
+
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: lab, cluster: {server: "http://` + apiAddress + `"}}]
+contexts: [{name: lab, context: {cluster: lab, user: lab}}]
+users: [{name: lab, user: {}}]
+current-context: lab
+`
+
+// readySocket is made at the end of the container manager's start, after the
+// CPU, memory and device managers' (pkg/kubelet/cm/container_manager_linux.go).
+const readySocket = kubeletDir + "/device-plugins/kubelet.sock"
+
+// StartKubelet starts the kubelet and returns as soon as the process runs.
+func (n *Node) StartKubelet(s StartKubelet, state *KubeletState) error {
+	config := []byte(needs)
+	if len(s.Config) > 0 {
+		var err error
+		if config, err = jsonpatch.MergePatch(s.Config, []byte(needs)); err != nil {
+			return fmt.Errorf("kubelet configuration: %w", err)
+		}
+	}
+	if err := os.MkdirAll("/etc/kubernetes", 0o755); err != nil {
+		return err
+	}
+	for file, data := range map[string][]byte{"config.json": config, "kubeconfig": []byte(kubeconfig)} {
+		if err := os.WriteFile(filepath.Join("/etc/kubernetes", file), data, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(readySocket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := n.kubelet.start(s.NoFile); err != nil {
+		return err
+	}
+	*state = n.kubelet.state()
+	return nil
+}
+
+func (k *kubelet) start(noFile uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.cmd != nil {
+		return errors.New("the kubelet runs already")
+	}
+	log, err := os.OpenFile(kubeletLog, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if k.from, err = log.Seek(0, 2); err != nil {
+		return err
+	}
+	cmd := exec.Command("/usr/bin/kubelet", "--config=/etc/kubernetes/config.json", "--kubeconfig=/etc/kubernetes/kubeconfig",
+		"--hostname-override="+NodeName, "--v=4")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if noFile > 0 {
+		// The shell sets the limit before it becomes the kubelet.
+		cmd.Args = append([]string{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, noFile)}, cmd.Args...)
+		cmd.Path = "/bin/sh"
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	k.cmd, k.exit, k.done = cmd, "", make(chan struct{})
+	k.starts++
+	go k.wait(cmd, k.done)
+	return nil
+}
+
+func (k *kubelet) wait(cmd *exec.Cmd, done chan struct{}) {
+	err := cmd.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cmd, k.exit = nil, "exit status 0"
+	if err != nil {
+		k.exit = err.Error()
+	}
+	close(done)
+}
+
+func (k *kubelet) state() KubeletState {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := KubeletState{Starts: k.starts, Exit: k.exit}
+	if k.cmd != nil {
+		s.Running, s.PID = true, k.cmd.Process.Pid
+		_, err := os.Stat(readySocket)
+		s.Ready = err == nil
+		return s
+	}
+	if k.starts > 0 {
+		s.Fatal = k.fatal()
+	}
+	return s
+}
+
+// StopKubelet sends a signal and waits for the end of the process.
+func (n *Node) StopKubelet(s Signal, state *KubeletState) error {
+	n.kubelet.mu.Lock()
+	cmd, done := n.kubelet.cmd, n.kubelet.done
+	n.kubelet.mu.Unlock()
+	if cmd != nil {
+		if err := cmd.Process.Signal(syscall.Signal(s.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+			return fmt.Errorf("the kubelet has not ended a minute after signal %d", s.Signal)
+		}
+	}
+	*state = n.kubelet.state()
+	return nil
+}
+
+// fatal is the error with which the kubelet ended: that of its last line of
+// severity error, in either of the two formats that it logs in.
+func (k *kubelet) fatal() string {
+	f, err := os.Open(kubeletLog)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if _, err := f.Seek(k.from, 0); err != nil {
+		return ""
+	}
+	var data bytes.Buffer
+	if _, err := data.ReadFrom(f); err != nil {
+		return ""
+	}
+	found, plain := "", ""
+	for _, line := range strings.Split(data.String(), "\n") {
+		if e, ok := errorOf(line); ok {
+			found = e
+		} else if line != "" && !strings.HasPrefix(line, "{") {
+			plain = line
+		}
+	}
+	if found == "" {
+		found = plain // a panic's first words, or the shell's
+	}
+	return found
+}
+
+// errorOf takes the error out of a log line of severity E or F.
+func errorOf(line string) (string, bool) {
+	var l struct{ Msg, Err string }
+	if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &l) == nil {
+		if l.Err != "" {
+			return l.Err, true
+		}
+		return "", false
+	}
+	if !strings.HasPrefix(line, "E") && !strings.HasPrefix(line, "F") {
+		return "", false
+	}
+	_, text, ok := strings.Cut(line, "] ")
+	if !ok {
+		return "", false
+	}
+	if _, e, ok := strings.Cut(text, `err="`); ok {
+		return strings.ReplaceAll(strings.TrimSuffix(e, `"`), `\"`, `"`), true
+	}
+	return text, true
+}

@@ -1,0 +1,129 @@
+package image
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// guestFile is a file that the guest has besides its packages.
+type guestFile struct {
+	path, content string
+	mode          os.FileMode
+}
+
+// RuntimeWrapper is what containerd calls in place of runc. Its update fails
+// for containers that a fault was made for: a file FaultDir/NAMESPACE_POD_CONTAINER
+// (or FaultDir/all) whose first line counts the failures still to come, 0 for
+// no end, and whose other lines are the error.
+const (
+	RuntimeWrapper = "/usr/bin/pinlab-runc"
+	FaultDir       = "/run/pinlab/fail-update"
+)
+
+const runtimeWrapper = `#!/bin/sh
+# runc, with an update that can be made to fail.
+id= ; log= ; update= ; previous=
+for a in "$@"; do
+  case $previous in --log) log=$a;; esac
+  case $a in update) update=yes;; esac
+  previous=$a; id=$a
+done
+if [ -n "$update" ] && [ -d ` + FaultDir + ` ]; then
+  for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
+  config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
+  label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
+  for fault in ` + FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + FaultDir + `/all; do
+    [ -f "$fault" ] || continue
+    left=$(head -n 1 "$fault"); text=$(tail -n +2 "$fault")
+    if [ "$left" = 1 ]; then rm -f "$fault"
+    elif [ "$left" -gt 1 ]; then { echo $((left-1)); echo "$text"; } > "$fault.new"; mv "$fault.new" "$fault"; fi
+    [ -n "$log" ] && printf '{"level":"error","msg":"%s","time":"2006-01-02T15:04:05Z"}\n' "$text" >> "$log"
+    echo "$text" >&2
+    exit 1
+  done
+fi
+exec /usr/bin/runc "$@"
+`
+
+const rcScript = `#!/bin/sh
+# What a machine of the lab does before pinlab takes over.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs -o mode=755 run /run
+mount -t tmpfs tmp /tmp
+case " $(cat /proc/cmdline) " in
+*" pinlab.cgroup=v1 "*)
+  mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+  for c in $(sed '1d;s/\t.*//' /proc/cgroups); do
+    mkdir /sys/fs/cgroup/$c && mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c
+  done
+  mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+  ;;
+*) mount -t cgroup2 cgroup2 /sys/fs/cgroup ;;
+esac
+mkdir -p /run/pinlab /var/log /var/lib/kubelet /var/lib/containerd /etc/kubernetes/manifests
+hostname lab
+ifconfig lo 127.0.0.1 up
+echo "pinlab: the guest is up"
+`
+
+func guestFiles() []guestFile {
+	return []guestFile{
+		{"etc/inittab", "::sysinit:/etc/rc\n::respawn:/pinlab/pinlab lab agent\n::ctrlaltdel:/sbin/reboot\n", 0o644},
+		{"etc/rc", rcScript, 0o755},
+		{"etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644},
+		{"etc/group", "root:x:0:\n", 0o644},
+		{"etc/hosts", "127.0.0.1 localhost lab\n", 0o644},
+		{"etc/resolv.conf", "", 0o644},
+		{"etc/machine-id", "70696e6c6162000000000000000001ab\n", 0o444},
+		{"etc/os-release", "ID=pinlab\nNAME=pinlab\nPRETTY_NAME=\"pinlab lab\"\n", 0o644},
+		{strings.TrimPrefix(RuntimeWrapper, "/"), runtimeWrapper, 0o755},
+	}
+}
+
+// furnish makes a bootable root file system of unpacked packages.
+func furnish(root, release string) error {
+	for _, dir := range []string{"proc", "sys", "dev", "run", "tmp", "root", "pinlab", "sbin", "usr/sbin", "etc", "var/lib", "var/log", "mnt"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	// The modules that are needed are in the initramfs; documentation and the
+	// rest only make the image large.
+	for _, dir := range []string{"boot", "lib/modules", "usr/lib/modules", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv"} {
+		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
+			return err
+		}
+	}
+	out, err := exec.Command(filepath.Join(root, "bin/busybox"), "--list-full").Output()
+	if err != nil {
+		return err
+	}
+	for _, applet := range strings.Fields(string(out)) {
+		link := filepath.Join(root, applet)
+		if _, err := os.Lstat(link); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink("/bin/busybox", link); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(root, "lib/modules", release), 0o755); err != nil {
+		return err
+	}
+	for _, f := range guestFiles() {
+		if err := os.WriteFile(filepath.Join(root, f.path), []byte(f.content), f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}

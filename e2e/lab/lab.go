@@ -1,0 +1,88 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/pinlab/pinlab/e2e/lab/image"
+	"github.com/pinlab/pinlab/e2e/lab/machine"
+	"github.com/pinlab/pinlab/hwprofiles"
+)
+
+// Options say how machines are made.
+type Options struct {
+	// Binary is the pinlab that runs as the agent in the machine; empty means
+	// the running program.
+	Binary string
+	// Cache is where images are kept; empty means the user's cache directory.
+	Cache string
+	// CgroupV1 boots with the old cgroup hierarchies.
+	CgroupV1 bool
+	// GoMod and GoSum are what the kubelet is built with.
+	GoMod, GoSum []byte
+	// Say is told what is being done; nil is silent.
+	Say func(string)
+}
+
+// Missing says what programs the lab needs and does not find; nil when it can
+// run here.
+func Missing() error {
+	var err error
+	for program, pkg := range map[string]string{qemuBinary: "qemu-system-x86", "qemu-img": "qemu-utils"} {
+		if _, e := exec.LookPath(program); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s is not installed (Debian package %s)", program, pkg))
+		}
+	}
+	return errors.Join(err, image.Requirements())
+}
+
+// Start makes the machine of a profile and boots it.
+func Start(ctx context.Context, p *hwprofiles.Profile, o Options) (*VM, error) {
+	plan, err := machine.New(p)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := o.spec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spec.Plan = plan
+	return Boot(ctx, spec)
+}
+
+// spec is a machine without a plan: images and accelerator.
+func (o Options) spec(ctx context.Context) (Spec, error) {
+	s := Spec{CgroupV1: o.CgroupV1, Say: o.Say}
+	if err := Missing(); err != nil {
+		return s, err
+	}
+	if o.Binary == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return s, err
+		}
+		o.Binary = self
+	}
+	if o.Cache == "" {
+		dir, err := image.CacheDir()
+		if err != nil {
+			return s, err
+		}
+		o.Cache = dir
+	}
+	var err error
+	if s.Image, err = image.Build(ctx, image.Options{Cache: o.Cache, Say: o.Say, GoMod: o.GoMod, GoSum: o.GoSum}); err != nil {
+		return s, err
+	}
+	if s.Pinlab, err = pinlabDisk(ctx, o.Binary, o.Cache); err != nil {
+		return s, err
+	}
+	var why string
+	if s.Accel, why = accelerator(ctx, qemuBinary); s.Accel != "kvm" {
+		s.say("machines are emulated (TCG): %s", why)
+	}
+	return s, nil
+}

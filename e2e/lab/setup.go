@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/lab/machine"
+	"github.com/pinlab/pinlab/e2e/node"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+)
+
+// Lab sets up nodes for scenarios. It keeps one machine and uses it again for
+// the next scenario on the same profile. It is not for concurrent use.
+type Lab struct {
+	opts  Options
+	node  node.Options
+	spec  *Spec // made at the first boot
+	vm    *VM
+	of    *hwprofiles.Profile // the profile that vm is made of
+	boots []BootTime
+}
+
+// BootTime is one boot that was done.
+type BootTime struct {
+	Profile string
+	// Seconds is the time from power-on until the agent greeted.
+	Seconds float64
+	// Retried says that a first try stalled.
+	Retried bool
+}
+
+// stepTime bounds the time that one event may take to settle.
+const stepTime = 3 * time.Minute
+
+// New makes a lab. Nothing is built or booted yet.
+func New(o Options, files node.StateFiles) *Lab {
+	return &Lab{opts: o, node: node.Options{Name: "lab", Files: files, Resolve: hwprofiles.Resolve, Step: stepTime}}
+}
+
+// Boots are the boots so far.
+func (l *Lab) Boots() []BootTime { return l.boots }
+
+// Close ends the machine.
+func (l *Lab) Close() error {
+	if l.vm == nil {
+		return nil
+	}
+	err := l.vm.Close()
+	l.vm, l.of = nil, nil
+	return err
+}
+
+// Setup is a scenarios.Setup.
+func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Profile) (scenarios.Target, error) {
+	if err := l.boot(ctx, p); err != nil {
+		if errors.Is(err, machine.ErrShape) {
+			return nil, fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
+		}
+		return nil, err
+	}
+	t, err := node.New(ctx, s, &labMachine{lab: l}, l.node)
+	if err != nil {
+		if !errors.Is(err, scenarios.ErrUnsupported) {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+// boot brings up the machine of a profile, unless it is up.
+func (l *Lab) boot(ctx context.Context, p *hwprofiles.Profile) error {
+	if l.vm != nil && l.of == p {
+		return nil
+	}
+	plan, err := machine.New(p)
+	if err != nil {
+		return err
+	}
+	if err := l.Close(); err != nil {
+		return err
+	}
+	if l.spec == nil {
+		spec, err := l.opts.spec(ctx)
+		if err != nil {
+			return err
+		}
+		l.spec = &spec
+	}
+	spec := *l.spec
+	spec.Plan = plan
+	spec.say("booting %s: %d CPUs, %d NUMA nodes", p.Name, len(plan.Slot), len(plan.Nodes))
+	if l.vm, err = Boot(ctx, spec); err != nil {
+		return err
+	}
+	l.booted(p)
+	return l.offline(ctx, plan)
+}
+
+func (l *Lab) booted(p *hwprofiles.Profile) {
+	l.of = p
+	name := "reboot"
+	if p != nil {
+		name = p.Name
+	}
+	l.boots = append(l.boots, BootTime{name, l.vm.BootSeconds, l.vm.Retried})
+}
+
+// offline takes the CPUs offline that are so in the profile, and looks at the
+// machine again.
+func (l *Lab) offline(ctx context.Context, plan *machine.Plan) error {
+	if len(plan.Offline) == 0 {
+		return nil
+	}
+	if err := l.vm.Agent.Call(ctx, "SetOnline", agent.Online{CPUs: plan.Offline}, &agent.None{}); err != nil {
+		return err
+	}
+	return l.vm.Agent.Call(ctx, "Hello", agent.None{}, &l.vm.Hello)
+}
+
+// labMachine is the lab's machine as a node's target sees it.
+type labMachine struct{ lab *Lab }
+
+func (m *labMachine) Agent() node.Caller { return m.lab.vm.Agent }
+func (m *labMachine) Hello() agent.Hello { return m.lab.vm.Hello }
+
+// Reboot boots again with the same disk.
+func (m *labMachine) Reboot(ctx context.Context, p *hwprofiles.Profile) error {
+	l := m.lab
+	plan, err := machine.New(p)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
+	}
+	next, err := l.vm.Reboot(ctx, plan)
+	if err != nil {
+		return err
+	}
+	l.vm = next
+	l.booted(nil) // not a machine to be used for the next scenario
+	return l.offline(ctx, plan)
+}
+
+// Close leaves the machine for the next scenario.
+func (m *labMachine) Close() error { return nil }

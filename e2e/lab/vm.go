@@ -1,0 +1,343 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/lab/image"
+	"github.com/pinlab/pinlab/e2e/lab/machine"
+)
+
+// VM is a running machine.
+type VM struct {
+	Agent *agent.Client
+	Hello agent.Hello
+	// BootSeconds is the time from power-on until the agent greeted; Retried
+	// says that the first boot stalled.
+	BootSeconds float64
+	Retried     bool
+
+	spec    Spec
+	cmd     *exec.Cmd
+	done    chan struct{} // closed when QEMU has ended
+	console *console
+	disk    *os.File // the qcow2 overlay, without a name
+	shell   *os.File
+}
+
+// Spec says what machine to boot.
+type Spec struct {
+	Plan  *machine.Plan
+	Image *image.Image
+	// Pinlab is a file system image with the pinlab binary.
+	Pinlab string
+	// CgroupV1 boots with the old hierarchies.
+	CgroupV1 bool
+	// Accel is kvm or tcg.
+	Accel string
+	// Say is told what happens; nil is silent.
+	Say func(string)
+}
+
+func (s Spec) say(format string, args ...any) {
+	if s.Say != nil {
+		s.Say(fmt.Sprintf(format, args...))
+	}
+}
+
+// ErrBoot marks a machine that did not come up.
+var ErrBoot = errors.New("the machine did not come up")
+
+const (
+	// stallTime is how long a booting machine may say nothing. A boot writes to
+	// its console all the time; the livelock of a clocksource change does not.
+	stallTime = 15 * time.Second
+	// bootTime bounds a boot that goes on writing.
+	bootTime = 3 * time.Minute
+)
+
+// Boot boots a machine and waits for its agent. A boot that stalls is ended and
+// tried once more.
+func Boot(ctx context.Context, s Spec) (*VM, error) {
+	disk, err := overlay(ctx, s.Image.Root)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := boot(ctx, s, disk)
+	if errors.Is(err, ErrBoot) && ctx.Err() == nil {
+		s.say("%v; trying once more", err)
+		if vm, err = boot(ctx, s, disk); err == nil {
+			vm.Retried = true
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, disk.Close())
+	}
+	return vm, nil
+}
+
+// overlay makes an empty qcow2 file over the root image. It has no name.
+func overlay(ctx context.Context, root string) (*os.File, error) {
+	f, err := os.CreateTemp("", "pinlab-disk-")
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", root, f.Name()).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("qemu-img create: %w: %s", err, strings.TrimSpace(string(out)))
+		return nil, errors.Join(err, os.Remove(f.Name()), f.Close())
+	}
+	// qemu-img may have replaced the file.
+	opened, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
+	return opened, errors.Join(err, os.Remove(f.Name()), f.Close())
+}
+
+func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
+	ours, theirs, err := streamPair()
+	if err != nil {
+		return nil, err
+	}
+	shell, shellEnd, err := streamPair()
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := s.initrd()
+	if err != nil {
+		return nil, err
+	}
+	vm := &VM{spec: s, disk: disk, shell: shell, done: make(chan struct{}), console: newConsole()}
+	cmd := exec.Command(qemuBinary, s.args()...)
+	cmd.ExtraFiles = []*os.File{theirs, disk, initrd, shellEnd} // 3, 4, 5, 6
+	cmd.SysProcAttr = dieWithParent()
+	cmd.Stdout = vm.console
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	started := time.Now()
+	ended := make(chan error, 1)
+	launched := make(chan error)
+	go func() {
+		// The kernel sends the parent-death signal when the thread that
+		// started the child ends, so this thread stays.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		launched <- err
+		if err == nil {
+			ended <- cmd.Wait()
+			close(vm.done)
+		}
+	}()
+	err = <-launched
+	err = errors.Join(err, theirs.Close(), shellEnd.Close(), initrd.Close())
+	if err != nil {
+		return nil, fmt.Errorf("start QEMU: %w", errors.Join(err, ours.Close(), shell.Close()))
+	}
+	vm.cmd = cmd
+	greeted := make(chan error, 1)
+	go func() {
+		client, err := agent.Dial(ours)
+		vm.Agent = client
+		greeted <- err
+	}()
+	watch := time.NewTicker(500 * time.Millisecond)
+	defer watch.Stop()
+	fail := func(format string, args ...any) error {
+		vm.kill()
+		text := fmt.Sprintf(format, args...)
+		log, err := vm.console.keep()
+		if err != nil {
+			return fmt.Errorf("%w: %s (its console log could not be kept: %w)", ErrBoot, text, err)
+		}
+		return fmt.Errorf("%w: %s; its console log is %s", ErrBoot, text, log)
+	}
+	for {
+		select {
+		case err := <-greeted:
+			if err != nil {
+				return nil, fail("%v: %s", err, lastLine(stderr.String()))
+			}
+			if err := vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello); err != nil {
+				return nil, fail("%v", err)
+			}
+			vm.BootSeconds = time.Since(started).Seconds()
+			return vm, nil
+		case err := <-ended:
+			_ = ours.Close()
+			return nil, fail("QEMU ended: %v: %s", err, lastLine(stderr.String()))
+		case <-ctx.Done():
+			vm.kill()
+			return nil, errors.Join(ctx.Err(), ours.Close())
+		case <-watch.C:
+			if quiet := vm.console.quiet(); quiet > stallTime {
+				_ = ours.Close()
+				return nil, fail("the boot stalled: nothing on the console for %.0f s", quiet.Seconds())
+			}
+			if time.Since(started) > bootTime {
+				_ = ours.Close()
+				return nil, fail("no sign of the agent after %v", bootTime)
+			}
+		}
+	}
+}
+
+// qemuBinary is the program that makes machines.
+const qemuBinary = "qemu-system-x86_64"
+
+// args are QEMU's arguments. Files and sockets are handed over as descriptors,
+// so that nothing has a name that could be left behind.
+func (s Spec) args() []string {
+	cmdline := "console=ttyS0 panic=1 tsc=reliable mitigations=off nokaslr random.trust_cpu=on numa_balancing=disable"
+	if s.CgroupV1 {
+		cmdline += " pinlab.cgroup=v1"
+	}
+	accel := "tcg,thread=multi"
+	if s.Accel == "kvm" {
+		accel = "kvm"
+	}
+	args := []string{
+		"-accel", accel, "-machine", "pc", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", s.Image.Kernel, "-initrd", "/proc/self/fd/5", "-append", cmdline,
+		"-drive", "file=/proc/self/fd/4,format=qcow2,if=virtio,cache=unsafe",
+		"-drive", "file=" + s.Pinlab + ",format=raw,if=virtio,readonly=on",
+		"-serial", "stdio", "-monitor", "none",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=agent,fd=3", "-device", "virtserialport,chardev=agent,name=pinlab.agent",
+		"-chardev", "socket,id=shell,fd=6", "-device", "virtserialport,chardev=shell,name=pinlab.shell",
+		"-device", "virtio-rng-pci",
+	}
+	return append(args, s.Plan.Args()...)
+}
+
+// initrd is the image's initramfs, with the ACPI table of the machine in front
+// of it.
+func (s Spec) initrd() (*os.File, error) {
+	base, err := os.ReadFile(s.Image.Initrd)
+	if err != nil {
+		return nil, err
+	}
+	var data bytes.Buffer
+	if table := s.Plan.MADT(); table != nil {
+		if err := image.WriteFirmware(&data, map[string][]byte{"kernel/firmware/acpi/madt.aml": table}); err != nil {
+			return nil, err
+		}
+	}
+	data.Write(base)
+	return tempFile("", data.Bytes())
+}
+
+// Close ends the machine.
+func (vm *VM) Close() error {
+	vm.kill()
+	return errors.Join(vm.shell.Close(), vm.disk.Close())
+}
+
+func (vm *VM) kill() {
+	_ = vm.cmd.Process.Kill() // it may have ended
+	<-vm.done
+	if vm.Agent != nil {
+		_ = vm.Agent.Close()
+	}
+}
+
+// Reboot ends the machine and boots it again with the same disk and another
+// plan.
+func (vm *VM) Reboot(ctx context.Context, plan *machine.Plan) (*VM, error) {
+	vm.kill()
+	_ = vm.shell.Close()
+	s := vm.spec
+	s.Plan = plan
+	next, err := boot(ctx, s, vm.disk)
+	if errors.Is(err, ErrBoot) && ctx.Err() == nil {
+		s.say("%v; trying once more", err)
+		next, err = boot(ctx, s, vm.disk)
+	}
+	return next, err
+}
+
+// console keeps what a machine says on its serial port.
+type console struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+	last time.Time
+}
+
+func newConsole() *console { return &console{last: time.Now()} }
+
+// maxConsole bounds what is kept, in bytes.
+const maxConsole = 4 << 20
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = time.Now()
+	if c.data.Len() < maxConsole {
+		c.data.Write(p)
+	}
+	return len(p), nil
+}
+
+func (c *console) quiet() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.last)
+}
+
+// keep writes the log to a file that stays.
+func (c *console) keep() (string, error) {
+	dir, err := image.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(dir, "console-*.log")
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err = io.Copy(f, bytes.NewReader(c.data.Bytes()))
+	return f.Name(), errors.Join(err, f.Close())
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// pinlabDisk makes a file system image of a pinlab binary, in the cache.
+func pinlabDisk(ctx context.Context, binary, cache string) (string, error) {
+	return image.Cached(ctx, cache, "pinlab", []string{binary}, func(ctx context.Context, file string) error {
+		dir, err := os.MkdirTemp(cache, "building-pinlab-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := os.Link(binary, filepath.Join(dir, "pinlab")); err != nil {
+			if err := copyFile(binary, filepath.Join(dir, "pinlab")); err != nil {
+				return err
+			}
+		}
+		st, err := os.Stat(binary)
+		if err != nil {
+			return err
+		}
+		return image.MakeFileSystem(ctx, dir, file, st.Size()*11/10+(16<<20))
+	})
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
+}

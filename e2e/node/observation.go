@@ -1,0 +1,280 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/pinlab/pinlab/e2e/cgroup"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Observe implements scenarios.Target.
+func (t *Target) Observe(ctx context.Context) (observe.Observation, error) {
+	if err := t.look(ctx); err != nil {
+		return observe.Observation{}, err
+	}
+	if len(t.facts.Unread) > 0 {
+		return observe.Observation{}, fmt.Errorf("unread on the node: %s", strings.Join(t.facts.Unread, "; "))
+	}
+	o := t.observation()
+	o.Started, o.UnchangedRestart, o.Reconciled = t.started, t.started && t.restart.unchanged, t.ticked
+	t.started = false
+	o.Admissions = t.admissions()
+	return o, nil
+}
+
+// admissions are the answers of the kubelet that have not been told yet.
+func (t *Target) admissions() []observe.Admission {
+	if !t.running {
+		return nil
+	}
+	var out []observe.Admission
+	for _, p := range t.pods {
+		if p.gone || !p.asked || p.over || t.reported[p.spec.Name] {
+			continue
+		}
+		a := observe.Admission{Pod: p.spec.Name, Admitted: true, Readmission: p.told}
+		if p.rejected() {
+			a.Admitted, a.Reason, a.Message = false, p.status.Reason, p.status.Message
+			p.over = true
+		}
+		p.told = true
+		t.reported[p.spec.Name] = true
+		out = append(out, a)
+	}
+	return out
+}
+
+// rejected says that the kubelet did not admit the pod: it has a reason and
+// none of its containers has one.
+func (p *pod) rejected() bool {
+	return p.status.Phase == corev1.PodFailed && p.status.Reason != ""
+}
+
+// observation is what the facts amount to.
+func (t *Target) observation() observe.Observation {
+	f := t.facts
+	o := observe.Observation{Kubelet: observe.KubeletStopped, Online: f.Online, Config: t.observedConfig(), Containers: []observe.Container{}}
+	switch {
+	case t.running:
+		o.Kubelet = observe.KubeletRunning
+	case t.failed:
+		o.Kubelet, o.KubeletError = observe.KubeletFailed, f.Kubelet.Fatal
+	}
+	state, err := parseState(f.CPUState)
+	if err != nil {
+		o.CheckpointError = err.Error()
+	}
+	if state != nil {
+		o.SharedPool = observe.CPUs(state.DefaultCPUSet)
+		o.Checkpoint = &observe.Checkpoint{Policy: state.PolicyName, SharedPool: o.SharedPool, Entries: t.assignments(state, nil)}
+	}
+	if o.SharedPool == "" && (state == nil || len(state.Entries) == 0) && o.Config.CPUManagerPolicy != "static" {
+		o.SharedPool = o.Online // the none policy keeps no sets
+	}
+	groups, seen := t.groups(), map[string]bool{}
+	for _, p := range t.pods {
+		if p.gone && !t.lives(p) {
+			continue
+		}
+		for i := range p.spec.Spec.InitContainers {
+			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.InitContainers[i], kindOf(p.spec, i, true), &o, state, groups, seen))
+		}
+		for i := range p.spec.Spec.Containers {
+			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.Containers[i], observe.KindApp, &o, state, groups, seen))
+		}
+	}
+	if state != nil {
+		o.Stale = t.assignments(state, seen)
+	}
+	return o
+}
+
+// lives says that a container of the pod still has a process.
+func (t *Target) lives(p *pod) bool {
+	return slices.ContainsFunc(t.facts.Groups, func(g cgroup.Group) bool {
+		return g.PodUID == string(p.spec.UID) && len(g.Processes) > 0
+	})
+}
+
+func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerKind, o *observe.Observation, state *stateFile, groups map[string]cgroup.Group, seen map[string]bool) observe.Container {
+	oc := observe.Container{
+		Pod: p.spec.Name, Container: c.Name, Kind: kind, State: observe.StateWaiting,
+		QoS: string(p.status.QOSClass), Assigned: o.SharedPool,
+	}
+	s := p.containerStatus(c.Name)
+	if s != nil {
+		switch {
+		case s.State.Running != nil:
+			oc.State = observe.StateRunning
+		case s.State.Terminated != nil:
+			oc.State = observe.StateTerminated
+		}
+		if oc.State != observe.StateRunning && s.State.Waiting != nil && s.LastTerminationState.Terminated != nil {
+			oc.State = observe.StateTerminated // it waits to be started again
+		}
+	}
+	oc.Requested = requested(o.Config, oc.QoS, c)
+	if state != nil {
+		if cpus, ok := state.Entries[string(p.spec.UID)][c.Name]; ok {
+			oc.Assigned, oc.Exclusive = observe.CPUs(cpus), true
+			oc.NUMANodes = numaNodes(t.profile, oc.Assigned)
+			if !p.done() && !p.gone {
+				seen[string(p.spec.UID)+"/"+c.Name] = true
+			}
+		}
+	}
+	if p.rejected() {
+		oc.Requested, oc.Assigned, oc.Reason = 0, "", "rejected: "+p.status.Reason
+	}
+	if s == nil {
+		return oc
+	}
+	if g, ok := groups[containerID(s)]; ok && len(g.Processes) > 0 {
+		oc.State = observe.StateRunning
+		oc.Actual, oc.Mems = g.Effective, g.Mems
+		oc.Threads = threads(g)
+	} else if oc.State == observe.StateRunning && !t.running {
+		oc.State = observe.StateTerminated // the kubelet has not noticed yet
+	}
+	return oc
+}
+
+// threads is where the threads of a container may run, when that is not what
+// its cgroup says: each set once, in order.
+func threads(g cgroup.Group) []observe.CPUs {
+	sets := map[string]bool{}
+	for _, p := range g.Processes {
+		for cpus := range p.Threads {
+			if cpus != g.Effective {
+				sets[string(cpus)] = true
+			}
+		}
+	}
+	var out []observe.CPUs
+	for _, s := range sortedNames(sets) {
+		out = append(out, observe.CPUs(s))
+	}
+	return out
+}
+
+// requested counts the CPUs that the static policy promises a container: those
+// of a Guaranteed pod's container that asks for whole CPUs.
+func requested(config observe.Config, qos string, c *corev1.Container) int {
+	cpu := c.Resources.Requests[corev1.ResourceCPU]
+	if config.CPUManagerPolicy != "static" || qos != string(corev1.PodQOSGuaranteed) || cpu.IsZero() {
+		return 0
+	}
+	if cpu.MilliValue()%1000 != 0 {
+		return 0
+	}
+	return int(cpu.ScaledValue(resource.Scale(0)))
+}
+
+func numaNodes(p *hwprofiles.Profile, cpus observe.CPUs) []int {
+	var nodes []int
+	for _, id := range cpus.Set().List() {
+		if c, ok := p.CPU(id); ok && c.NUMANode != hwprofiles.None {
+			nodes = append(nodes, c.NUMANode)
+		}
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+// stateFile is what all versions of cpu_manager_state have in common.
+type stateFile struct {
+	PolicyName    string                       `json:"policyName"`
+	DefaultCPUSet string                       `json:"defaultCpuSet"`
+	Entries       map[string]map[string]string `json:"entries"`
+}
+
+// parseState reads a state file; nil without an error is no file. Checksums are
+// the kubelet's business.
+func parseState(data []byte) (*stateFile, error) {
+	if data == nil {
+		return nil, nil
+	}
+	if len(data) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	s := &stateFile{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, err
+	}
+	for _, list := range []*string{&s.DefaultCPUSet} {
+		cpus, err := observe.ParseCPUs(*list)
+		if err != nil {
+			return nil, err
+		}
+		*list = string(cpus)
+	}
+	for _, containers := range s.Entries {
+		for name, list := range containers {
+			cpus, err := observe.ParseCPUs(list)
+			if err != nil {
+				return nil, err
+			}
+			containers[name] = string(cpus)
+		}
+	}
+	return s, nil
+}
+
+// assignments lists entries by pod name, those in skip left out.
+func (t *Target) assignments(s *stateFile, skip map[string]bool) []observe.Assignment {
+	var out []observe.Assignment
+	for uid, containers := range s.Entries {
+		for name, cpus := range containers {
+			if skip[uid+"/"+name] {
+				continue
+			}
+			pod := t.names[uid]
+			if pod == "" {
+				pod = uid
+			}
+			out = append(out, observe.Assignment{Pod: pod, Container: name, CPUs: observe.CPUs(cpus)})
+		}
+	}
+	slices.SortFunc(out, func(a, b observe.Assignment) int {
+		return slices.Compare([]string{a.Pod, a.Container}, []string{b.Pod, b.Container})
+	})
+	return out
+}
+
+// observedConfig is the part of the configuration that invariants look at, with
+// the kubelet's defaults.
+func (t *Target) observedConfig() observe.Config {
+	var c struct {
+		CPUManagerPolicy        string            `json:"cpuManagerPolicy"`
+		CPUManagerPolicyOptions map[string]string `json:"cpuManagerPolicyOptions"`
+		TopologyManagerPolicy   string            `json:"topologyManagerPolicy"`
+		TopologyManagerScope    string            `json:"topologyManagerScope"`
+		MemoryManagerPolicy     string            `json:"memoryManagerPolicy"`
+		ReservedSystemCPUs      string            `json:"reservedSystemCPUs"`
+	}
+	_ = json.Unmarshal(t.config, &c) // the loader has read it already
+	or := func(value, fallback string) string {
+		if value == "" {
+			return fallback
+		}
+		return value
+	}
+	reserved, _ := observe.ParseCPUs(c.ReservedSystemCPUs) // checked by the loader
+	if !t.running {
+		reserved = ""
+	}
+	return observe.Config{
+		CPUManagerPolicy: or(c.CPUManagerPolicy, "none"), CPUManagerPolicyOptions: c.CPUManagerPolicyOptions,
+		TopologyManagerPolicy: or(c.TopologyManagerPolicy, "none"), TopologyManagerScope: or(c.TopologyManagerScope, "container"),
+		MemoryManagerPolicy: or(c.MemoryManagerPolicy, "None"), Reserved: reserved,
+	}
+}

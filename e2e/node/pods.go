@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// pod is one pod of the scenario.
+type pod struct {
+	spec *corev1.Pod // as it was put into the API server
+	held []string    // init containers that exitContainer ends
+	// status is what the kubelet reported last; gone says that the API server
+	// has it no more.
+	status corev1.PodStatus
+	gone   bool
+	// asked says that a running kubelet has been given the pod; over that it
+	// was rejected or has ended.
+	asked, over bool
+	// told says that an admission of it has been reported.
+	told bool
+}
+
+// createPod puts a pod into the API server, as the scheduler's binding leaves
+// it. What a container runs is replaced: the node has one image.
+func (t *Target) createPod(ctx context.Context, e scenarios.CreatePod) error {
+	if t.find(e.Pod.Name) != nil {
+		return fmt.Errorf("%w: there is a pod %s already", scenarios.ErrMisuse, e.Pod.Name)
+	}
+	spec := t.prepare(e)
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	p := &pod{spec: spec, held: e.HoldInit, asked: t.running}
+	t.pods = append(t.pods, p)
+	t.names[string(spec.UID)] = spec.Name
+	return t.call(ctx, "CreatePod", json.RawMessage(data), &agent.None{})
+}
+
+// prepare fills in what an API server defaults and what the node needs.
+func (t *Target) prepare(e scenarios.CreatePod) *corev1.Pod {
+	p := e.Pod.DeepCopy()
+	p.TypeMeta = metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}
+	p.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	if p.Namespace == "" {
+		p.Namespace = corev1.NamespaceDefault
+	}
+	if p.UID == "" {
+		// The kubelet's cgroups and state files name pods by their UID.
+		p.UID = podUID(len(t.pods) + 1)
+	}
+	if p.CreationTimestamp.IsZero() {
+		p.CreationTimestamp = metav1.NewTime(t.created.Add(time.Duration(len(t.pods)) * time.Second))
+	}
+	s := &p.Spec
+	s.NodeName, s.HostNetwork = agent.NodeName, true
+	s.DNSPolicy, s.SchedulerName = corev1.DNSDefault, corev1.DefaultSchedulerName
+	s.Volumes, s.NodeSelector, s.Affinity, s.Tolerations = nil, nil, nil, nil
+	s.SecurityContext, s.ServiceAccountName, s.ImagePullSecrets = &corev1.PodSecurityContext{}, "", nil
+	s.RuntimeClassName, s.PriorityClassName = nil, ""
+	no, grace := false, int64(2)
+	s.EnableServiceLinks, s.AutomountServiceAccountToken, s.TerminationGracePeriodSeconds = &no, &no, &grace
+	if s.RestartPolicy == "" {
+		s.RestartPolicy = corev1.RestartPolicyAlways
+	}
+	for i := range s.InitContainers {
+		c := &s.InitContainers[i]
+		prepareContainer(c)
+		if c.RestartPolicy == nil && !slices.Contains(e.HoldInit, c.Name) {
+			c.Command = agent.ExitCommand()
+		}
+	}
+	for i := range s.Containers {
+		prepareContainer(&s.Containers[i])
+	}
+	return p
+}
+
+func podUID(n int) (uid typesUID) {
+	return typesUID(fmt.Sprintf("70696e6c-6162-4000-8000-%012x", n))
+}
+
+func prepareContainer(c *corev1.Container) {
+	kept := corev1.Container{
+		Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy,
+		Image: agent.Image, Command: agent.WaitCommand(), ImagePullPolicy: corev1.PullIfNotPresent,
+		TerminationMessagePath: corev1.TerminationMessagePathDefault, TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+	}
+	for name, limit := range kept.Resources.Limits { // as the API server defaults requests
+		if kept.Resources.Requests == nil {
+			kept.Resources.Requests = corev1.ResourceList{}
+		}
+		if _, ok := kept.Resources.Requests[name]; !ok {
+			kept.Resources.Requests[name] = limit.DeepCopy()
+		}
+	}
+	*c = kept
+}
+
+func (t *Target) find(name string) *pod {
+	for _, p := range t.pods {
+		if p.spec.Name == name && !p.gone {
+			return p
+		}
+	}
+	return nil
+}
+
+func (t *Target) uid(name string) string {
+	if p := t.find(name); p != nil {
+		return string(p.spec.UID)
+	}
+	for uid, n := range t.names {
+		if n == name {
+			return uid
+		}
+	}
+	return name
+}
+
+// deletePod deletes a pod. With the kubelet down it is taken out of the API
+// server at once, as 'kubectl delete --force' does: nobody would confirm.
+func (t *Target) deletePod(ctx context.Context, name string) error {
+	p := t.find(name)
+	if p == nil {
+		return fmt.Errorf("%w: there is no pod %s", scenarios.ErrMisuse, name)
+	}
+	return t.call(ctx, "DeletePod", agent.DeletePod{Namespace: p.spec.Namespace, Name: name, Force: !t.running}, &agent.None{})
+}
+
+// container splits pod/container and looks both up.
+func (t *Target) container(ref string) (*pod, string, error) {
+	name, container, _ := strings.Cut(ref, "/")
+	p := t.find(name)
+	if p == nil {
+		return nil, "", fmt.Errorf("%w: there is no pod %s", scenarios.ErrMisuse, name)
+	}
+	for _, c := range append(slices.Clone(p.spec.Spec.InitContainers), p.spec.Spec.Containers...) {
+		if c.Name == container {
+			return p, container, nil
+		}
+	}
+	return nil, "", fmt.Errorf("%w: pod %s has no container %s", scenarios.ErrMisuse, name, container)
+}
+
+// runningContainer is the runtime's id of a running container.
+func (t *Target) runningContainer(ref string) (string, error) {
+	p, name, err := t.container(ref)
+	if err != nil {
+		return "", err
+	}
+	s := p.containerStatus(name)
+	if s == nil || s.State.Running == nil {
+		return "", fmt.Errorf("%w: container %s does not run", scenarios.ErrMisuse, ref)
+	}
+	return containerID(s), nil
+}
+
+func (p *pod) containerStatus(name string) *corev1.ContainerStatus {
+	for _, list := range [][]corev1.ContainerStatus{p.status.InitContainerStatuses, p.status.ContainerStatuses} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// containerID is the id without the runtime's name: "containerd://5a1c…".
+func containerID(s *corev1.ContainerStatus) string {
+	_, id, _ := strings.Cut(s.ContainerID, "://")
+	return id
+}
+
+// exitContainer ends a container's process and waits until the kubelet has
+// noticed.
+func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) error {
+	id, err := t.runningContainer(e.Container)
+	if err != nil {
+		return err
+	}
+	if err := t.call(ctx, "ExitContainer", agent.ExitContainer{ContainerID: id, Code: e.ExitCode}, &agent.None{}); err != nil {
+		return err
+	}
+	if !t.running {
+		return nil
+	}
+	p, name, err := t.container(e.Container)
+	if err != nil {
+		return err
+	}
+	return t.until(ctx, "the kubelet has noticed that "+e.Container+" ended", func() bool {
+		s := p.containerStatus(name)
+		return p.gone || s == nil || s.State.Running == nil || containerID(s) != id
+	})
+}
+
+func kindOf(p *corev1.Pod, i int, init bool) observe.ContainerKind {
+	if !init {
+		return observe.KindApp
+	}
+	if r := p.Spec.InitContainers[i].RestartPolicy; r != nil && *r == corev1.ContainerRestartPolicyAlways {
+		return observe.KindSidecar
+	}
+	return observe.KindInit
+}

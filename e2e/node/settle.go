@@ -1,0 +1,282 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/cgroup"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+type typesUID = types.UID
+
+const (
+	// pollTime is between two looks at the node.
+	pollTime = 200 * time.Millisecond
+	// calm is how long nothing may have changed before a node has settled: more
+	// than two reconcile periods of the node's own clock, so that the loop has
+	// had its say. Where cgroups differ from what the manager says, it is
+	// longer, because the next tick may mend it.
+	calm     = 3 * period
+	longCalm = 8 * period
+)
+
+// settle waits until the node has nothing more to do by itself.
+func (t *Target) settle(ctx context.Context) error {
+	if err := t.look(ctx); err != nil {
+		return err
+	}
+	if !t.running {
+		return nil
+	}
+	deadline := time.Now().Add(t.opts.Step)
+	since, digest := t.facts.Uptime, t.digest()
+	for {
+		if !t.running {
+			return nil // it died; that is data
+		}
+		if busy := t.busy(); busy == "" {
+			need := calm
+			if t.faulty || t.differs() {
+				need = longCalm
+			}
+			if t.facts.Uptime-since >= need.Seconds() {
+				t.ticked = true
+				return nil
+			}
+		} else if time.Now().After(deadline) {
+			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, busy)
+		}
+		if err := wait(ctx, pollTime); err != nil {
+			return err
+		}
+		if err := t.look(ctx); err != nil {
+			return err
+		}
+		if d := t.digest(); d != digest {
+			since, digest = t.facts.Uptime, d
+		}
+	}
+}
+
+// until waits for a condition on what was seen.
+func (t *Target) until(ctx context.Context, what string, done func() bool) error {
+	deadline := time.Now().Add(t.opts.Step)
+	for {
+		if err := t.look(ctx); err != nil {
+			return err
+		}
+		if done() || !t.running {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not within %v: %s", t.opts.Step, what)
+		}
+		if err := wait(ctx, pollTime); err != nil {
+			return err
+		}
+	}
+}
+
+// look reads the node and takes note of pods and kubelet.
+func (t *Target) look(ctx context.Context) error {
+	var f agent.Facts
+	if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
+		return err
+	}
+	t.facts = f
+	if t.running && !f.Kubelet.Running {
+		t.running, t.failed = false, true
+	}
+	seen := map[types.UID]corev1.PodStatus{}
+	for _, data := range f.Pods {
+		var p corev1.Pod
+		if err := json.Unmarshal(data, &p); err != nil {
+			return fmt.Errorf("a pod's status: %w", err)
+		}
+		seen[p.UID] = p.Status
+	}
+	for _, p := range t.pods {
+		status, ok := seen[p.spec.UID]
+		p.gone = !ok
+		if ok {
+			p.status = status
+		}
+	}
+	return nil
+}
+
+// busy says what the node has still to do; empty when nothing.
+func (t *Target) busy() string {
+	groups := t.groups()
+	for _, p := range t.pods {
+		if !p.gone && t.deleting(p) {
+			return "pod " + p.spec.Name + " is being deleted"
+		}
+		if p.gone || p.done() {
+			continue
+		}
+		if what := p.busy(groups); what != "" {
+			return "pod " + p.spec.Name + ": " + what
+		}
+	}
+	for _, g := range t.facts.Groups {
+		if t.names[g.PodUID] == "" && len(g.Processes) > 0 {
+			return "a container of a pod that is gone still runs"
+		}
+		for _, p := range t.pods {
+			if string(p.spec.UID) == g.PodUID && (p.gone || p.status.Phase == corev1.PodFailed && p.status.Reason != "") && len(g.Processes) > 0 {
+				return "a container of pod " + p.spec.Name + " still runs"
+			}
+		}
+	}
+	return ""
+}
+
+// deleting says that a pod has been deleted and the kubelet has not confirmed.
+func (t *Target) deleting(p *pod) bool {
+	for _, data := range t.facts.Pods {
+		var o struct {
+			Metadata struct {
+				UID               types.UID
+				DeletionTimestamp string
+			}
+		}
+		if json.Unmarshal(data, &o) == nil && o.Metadata.UID == p.spec.UID {
+			return o.Metadata.DeletionTimestamp != ""
+		}
+	}
+	return false
+}
+
+// done says that a pod will not run again.
+func (p *pod) done() bool {
+	return p.status.Phase == corev1.PodFailed || p.status.Phase == corev1.PodSucceeded
+}
+
+// busy says what a pod has still to do.
+func (p *pod) busy(groups map[string]cgroup.Group) string {
+	held := map[string]bool{}
+	for _, name := range p.held {
+		held[name] = true
+	}
+	for i, c := range p.spec.Spec.InitContainers {
+		s := p.containerStatus(c.Name)
+		if s == nil {
+			return "no status of init container " + c.Name
+		}
+		sidecar := kindOf(p.spec, i, true) == observe.KindSidecar
+		switch {
+		case s.State.Running != nil && held[c.Name]:
+			return running(s, groups) // nothing more happens until it is ended
+		case s.State.Running != nil && sidecar:
+			if what := running(s, groups); what != "" {
+				return what
+			}
+			if s.Started == nil || !*s.Started {
+				return "sidecar " + c.Name + " has not started"
+			}
+		case s.State.Terminated != nil && !sidecar && s.State.Terminated.ExitCode == 0:
+		default:
+			if what := stuck(s); what != "" {
+				return ""
+			}
+			return "init container " + c.Name + " is " + stateOf(s)
+		}
+	}
+	for _, c := range p.spec.Spec.Containers {
+		s := p.containerStatus(c.Name)
+		switch {
+		case s == nil:
+			return "no status of container " + c.Name
+		case s.State.Running != nil:
+			if what := running(s, groups); what != "" {
+				return what
+			}
+		case s.State.Terminated != nil && p.spec.Spec.RestartPolicy == corev1.RestartPolicyNever,
+			s.State.Terminated != nil && p.spec.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && s.State.Terminated.ExitCode == 0:
+		case stuck(s) != "":
+		default:
+			return "container " + c.Name + " is " + stateOf(s)
+		}
+	}
+	return ""
+}
+
+// running says what is missing of a container that the kubelet says runs.
+func running(s *corev1.ContainerStatus, groups map[string]cgroup.Group) string {
+	g, ok := groups[containerID(s)]
+	if !ok || len(g.Processes) == 0 {
+		return "container " + s.Name + " has no process"
+	}
+	return ""
+}
+
+// stuck is the reason why a container waits, where it will not go on soon.
+func stuck(s *corev1.ContainerStatus) string {
+	if s.State.Waiting == nil {
+		return ""
+	}
+	switch r := s.State.Waiting.Reason; {
+	case strings.HasSuffix(r, "Error"), strings.HasSuffix(r, "BackOff"):
+		return r
+	}
+	return ""
+}
+
+func stateOf(s *corev1.ContainerStatus) string {
+	switch {
+	case s.State.Running != nil:
+		return "running"
+	case s.State.Terminated != nil:
+		return fmt.Sprintf("terminated with %d", s.State.Terminated.ExitCode)
+	case s.State.Waiting != nil:
+		return "waiting: " + s.State.Waiting.Reason
+	}
+	return "unknown"
+}
+
+// groups are the containers' cgroups by container id.
+func (t *Target) groups() map[string]cgroup.Group {
+	out := make(map[string]cgroup.Group, len(t.facts.Groups))
+	for _, g := range t.facts.Groups {
+		out[g.ContainerID] = g
+	}
+	return out
+}
+
+// differs says that some container's cgroup is not what the manager says.
+func (t *Target) differs() bool {
+	o := t.observation()
+	for _, c := range o.Containers {
+		if c.State == observe.StateRunning && c.Actual != c.Assigned {
+			return true
+		}
+	}
+	return false
+}
+
+// digest is what must stay the same for the node to be settled.
+func (t *Target) digest() string {
+	var b strings.Builder
+	f := t.facts
+	fmt.Fprintf(&b, "%v %s %s %v\n", f.Kubelet.Running, f.CPUState, f.MemoryState, f.Resources)
+	for _, g := range f.Groups {
+		fmt.Fprintln(&b, g.Path, g.CPUs, g.Effective, g.Mems, len(g.Processes))
+	}
+	for _, p := range t.pods {
+		fmt.Fprint(&b, p.spec.Name, p.gone, p.status.Phase, p.status.Reason)
+		for _, s := range append(p.status.InitContainerStatuses, p.status.ContainerStatuses...) {
+			fmt.Fprint(&b, " ", s.Name, stateOf(&s), s.ContainerID, s.RestartCount)
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String()
+}

@@ -1,0 +1,410 @@
+// Package node is a scenario's target with a real kubelet: it turns events into
+// calls of the agent on the node, waits until the node has settled, and turns
+// what the agent read into an observation. Where the node is (a machine of the
+// lab, a kind node) is not its business.
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"syscall"
+	"time"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Caller calls the agent on the node; *agent.Client is one.
+type Caller interface {
+	Call(ctx context.Context, method string, args, answer any) error
+}
+
+// Machine is what the node is made of.
+type Machine interface {
+	// Agent is the way to the node's agent.
+	Agent() Caller
+	// Hello is what the agent told after the last boot.
+	Hello() agent.Hello
+	// Reboot boots the machine again with its disk, as the machine of this
+	// profile. An error that wraps scenarios.ErrUnsupported says that it cannot.
+	Reboot(ctx context.Context, p *hwprofiles.Profile) error
+	// Close gives the machine back.
+	Close() error
+}
+
+// StateFiles makes the content of state files; data is what is there now, nil
+// for no file. UID finds the UID of a pod by its name.
+type StateFiles func(event scenarios.Event, data []byte, uid func(pod string) string) ([]byte, error)
+
+// Options are what a target needs besides the machine.
+type Options struct {
+	// Name is the target's: lab, kind.
+	Name string
+	// Files makes state files.
+	Files StateFiles
+	// Resolve finds the profile of a swapProfile event.
+	Resolve func(ref string) (*hwprofiles.Profile, error)
+	// Step bounds the time that one event may take to settle.
+	Step time.Duration
+}
+
+// Target implements scenarios.Target.
+type Target struct {
+	opts     Options
+	machine  Machine
+	scenario *scenarios.Scenario
+	profile  *hwprofiles.Profile // as the node's kernel shows it
+	version  string
+
+	config   []byte // merged configuration of the next start, JSON
+	running  bool
+	failed   bool
+	faulty   bool // something may keep cgroups from following the manager
+	noFile   uint64
+	pods     []*pod // in the order of creation
+	names    map[string]string
+	created  time.Time
+	facts    agent.Facts
+	started  bool
+	ticked   bool
+	restart  restartRecord
+	logAt    int64
+	reported map[string]bool // pods whose admission has been told
+	admitted []observe.Admission
+}
+
+var _ scenarios.Target = &Target{}
+
+// New makes a target of a machine on which nothing runs yet.
+func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Target, error) {
+	t := &Target{
+		opts: o, machine: m, scenario: s, config: []byte(s.Kubelet), names: map[string]string{},
+		reported: map[string]bool{}, created: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	if len(t.config) == 0 {
+		t.config = []byte("{}")
+	}
+	if s.Reconcile == scenarios.ReconcileManual {
+		return nil, fmt.Errorf("%w: reconcile: manual holds the reconcile loop between ticks; a real kubelet's cannot be held", scenarios.ErrUnsupported)
+	}
+	if len(s.Devices) > 0 {
+		return nil, fmt.Errorf("%w: the node has no device plugin for the scenario's devices", scenarios.ErrUnsupported)
+	}
+	if err := t.detect(); err != nil {
+		return nil, err
+	}
+	t.version = m.Hello().KubeletVersion
+	return t, t.call(ctx, "Wipe", agent.None{}, &agent.None{})
+}
+
+// detect reads the machine from what the agent saw of sysfs.
+func (t *Target) detect() error {
+	p, err := Detect(t.machine.Hello())
+	if err != nil {
+		return err
+	}
+	t.profile = p
+	return nil
+}
+
+func (t *Target) call(ctx context.Context, method string, args, answer any) error {
+	return t.machine.Agent().Call(ctx, method, args, answer)
+}
+
+// Name implements scenarios.Target.
+func (t *Target) Name() string { return t.opts.Name }
+
+// KubeletVersion implements scenarios.Target.
+func (t *Target) KubeletVersion() string { return t.version }
+
+// Profile implements scenarios.Target.
+func (t *Target) Profile() *hwprofiles.Profile { return t.profile }
+
+// Close implements scenarios.Target.
+func (t *Target) Close() error { return t.machine.Close() }
+
+// Apply implements scenarios.Target.
+func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
+	t.ticked = false
+	if err := t.apply(ctx, event); err != nil {
+		return err
+	}
+	return t.settle(ctx)
+}
+
+func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
+	switch e := event.(type) {
+	case scenarios.StartKubelet:
+		return t.startKubelet(ctx, e.Config, e.SourcesNotReady)
+	case scenarios.StopKubelet:
+		return t.stopKubelet(ctx, syscall.SIGTERM, true)
+	case scenarios.KillKubelet:
+		return t.stopKubelet(ctx, syscall.SIGKILL, true)
+	case scenarios.RestartKubelet:
+		if err := t.stopKubelet(ctx, syscall.SIGTERM, false); err != nil {
+			return err
+		}
+		return t.startKubelet(ctx, e.Config, e.SourcesNotReady)
+	case scenarios.CreatePod:
+		return t.createPod(ctx, e)
+	case scenarios.DeletePod:
+		return t.deletePod(ctx, e.Pod)
+	case scenarios.ExitContainer:
+		return t.exitContainer(ctx, e)
+	case scenarios.DeleteStateFile:
+		t.restart.touch()
+		return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(e.File)}, &agent.None{})
+	case scenarios.WriteStateFile:
+		return t.changeFile(ctx, e.File, e)
+	case scenarios.EditStateFile:
+		return t.changeFile(ctx, e.File, e)
+	case scenarios.Reconcile, scenarios.Advance:
+		return nil // settling waits for ticks
+	}
+	if handled, err := t.applyMachine(ctx, event); handled {
+		return err
+	}
+	return t.applyFault(ctx, event)
+}
+
+func (t *Target) applyMachine(ctx context.Context, event scenarios.Event) (bool, error) {
+	switch e := event.(type) {
+	case scenarios.Reboot:
+		return true, t.reboot(ctx, t.profile)
+	case scenarios.SwapProfile:
+		p, err := t.opts.Resolve(e.Profile)
+		if err != nil {
+			return true, fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+		}
+		return true, t.reboot(ctx, p)
+	case scenarios.OfflineCPUs:
+		return true, t.setOnline(ctx, e.CPUs, false)
+	case scenarios.OnlineCPUs:
+		return true, t.setOnline(ctx, e.CPUs, true)
+	case scenarios.AddCPUs:
+		return true, fmt.Errorf("%w: addCPUs: CPUs cannot be plugged into this machine while it runs", scenarios.ErrUnsupported)
+	case scenarios.MoveMemory:
+		return true, fmt.Errorf("%w: moveMemory: the machine's memory is not the server's", scenarios.ErrUnsupported)
+	}
+	return false, nil
+}
+
+func (t *Target) setOnline(ctx context.Context, cpus observe.CPUs, online bool) error {
+	p, err := t.profile.WithOnline(cpus.Set(), online)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+	}
+	if !online && cpus.Set().Contains(0) {
+		return fmt.Errorf("%w: CPU 0 of a PC cannot be taken offline", scenarios.ErrUnsupported)
+	}
+	if err := t.call(ctx, "SetOnline", agent.Online{CPUs: cpus.Set().List(), Online: online}, &agent.None{}); err != nil {
+		return err
+	}
+	t.profile = p
+	t.restart.touch()
+	return nil
+}
+
+func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
+	switch e := event.(type) {
+	case scenarios.FailRuntimeUpdate:
+		f := agent.FailUpdate{Error: e.Error, Times: e.Times}
+		if e.Container != "" {
+			p, c, err := t.container(e.Container)
+			if err != nil {
+				return err
+			}
+			f.Namespace, f.Pod, f.Container = p.spec.Namespace, p.spec.Name, c
+		}
+		t.faulty = true
+		return t.call(ctx, "FailUpdate", f, &agent.None{})
+	case scenarios.ClobberCPUSet:
+		id, err := t.runningContainer(e.Container)
+		if err != nil {
+			return err
+		}
+		t.faulty = true
+		return t.call(ctx, "SetCPUSet", agent.SetCPUSet{ContainerID: id, CPUs: e.CPUs}, &agent.None{})
+	case scenarios.LimitOpenFiles:
+		t.restart.touch()
+		if !t.running {
+			// What a kubelet has open when main begins: the standard files and
+			// those of Go's poller.
+			t.noFile = uint64(e.Free + 6)
+			return nil
+		}
+		return t.call(ctx, "Exhaust", agent.Exhaust{What: "nofile", Free: e.Free}, &agent.None{})
+	case scenarios.FailCheckpointWrite:
+		if e.Errno != "ENOSPC" || e.Times > 0 {
+			return fmt.Errorf("%w: failCheckpointWrite: only a full disk (ENOSPC, until clearFaults) can be made for real", scenarios.ErrUnsupported)
+		}
+		return t.call(ctx, "Exhaust", agent.Exhaust{What: "disk"}, &agent.None{})
+	case scenarios.ClearFaults:
+		t.faulty, t.noFile = false, 0
+		return t.call(ctx, "ClearFaults", agent.None{}, &agent.None{})
+	case scenarios.KillAtCheckpointWrite:
+		return fmt.Errorf("%w: killAtCheckpointWrite: a real kubelet cannot be stopped at a write", scenarios.ErrUnsupported)
+	case scenarios.SourcesReady:
+		return fmt.Errorf("%w: sourcesReady", scenarios.ErrUnsupported)
+	}
+	return fmt.Errorf("%w: event %T", scenarios.ErrUnsupported, event)
+}
+
+// period is how often the kubelet of a node reconciles, whatever the scenario's
+// configuration says: waiting for the default ten seconds after each step would
+// teach nothing.
+const period = 500 * time.Millisecond
+
+func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notReady bool) error {
+	if notReady {
+		return fmt.Errorf("%w: sourcesNotReady", scenarios.ErrUnsupported)
+	}
+	if t.running {
+		return fmt.Errorf("%w: the kubelet runs already", scenarios.ErrMisuse)
+	}
+	if len(patch) > 0 {
+		merged, err := jsonpatch.MergePatch(t.config, patch)
+		if err != nil {
+			return fmt.Errorf("%w: config patch: %w", scenarios.ErrMisuse, err)
+		}
+		if !jsonpatch.Equal(t.config, merged) {
+			t.restart.touch()
+		}
+		t.config = merged
+	}
+	config, err := jsonpatch.MergePatch(t.config, fmt.Appendf(nil, `{"cpuManagerReconcilePeriod":%q}`, period))
+	if err != nil {
+		return fmt.Errorf("%w: kubelet configuration: %w", scenarios.ErrMisuse, err)
+	}
+	t.restart.starting()
+	var state agent.KubeletState
+	if err := t.call(ctx, "StartKubelet", agent.StartKubelet{Config: config, NoFile: t.noFile}, &state); err != nil {
+		return err
+	}
+	t.started = true
+	deadline := time.Now().Add(t.opts.Step)
+	for {
+		var f agent.Facts
+		if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
+			return err
+		}
+		if f.Kubelet.Ready || !f.Kubelet.Running {
+			t.running, t.failed = f.Kubelet.Running, !f.Kubelet.Running
+			t.facts = f
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the kubelet has neither started nor ended within %v", t.opts.Step)
+		}
+		if err := wait(ctx, pollTime); err != nil {
+			return err
+		}
+	}
+	t.restart.started(t.running)
+	for _, p := range t.pods {
+		p.asked = p.asked || t.running
+		if t.running && !p.over {
+			delete(t.reported, p.spec.Name) // it is admitted again
+		}
+	}
+	return nil
+}
+
+func (t *Target) stopKubelet(ctx context.Context, s syscall.Signal, must bool) error {
+	if must && !t.running && !t.failed {
+		return fmt.Errorf("%w: the kubelet does not run", scenarios.ErrMisuse)
+	}
+	t.running, t.failed = false, false
+	var state agent.KubeletState
+	return t.call(ctx, "StopKubelet", agent.Signal{Signal: int(s)}, &state)
+}
+
+func (t *Target) reboot(ctx context.Context, p *hwprofiles.Profile) error {
+	objects := t.facts.Pods
+	if err := t.machine.Reboot(ctx, p); err != nil {
+		return err
+	}
+	t.running, t.failed, t.logAt = false, false, 0
+	t.restart.touch()
+	if err := t.detect(); err != nil {
+		return err
+	}
+	// The API server is not on the node: it keeps its objects.
+	for _, o := range objects {
+		if err := t.call(ctx, "CreatePod", json.RawMessage(o), &agent.None{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event scenarios.Event) error {
+	t.restart.touch()
+	var f agent.Facts
+	if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
+		return err
+	}
+	data := f.CPUState
+	if file == scenarios.MemoryState {
+		data = f.MemoryState
+	}
+	next, err := t.opts.Files(event, data, t.uid)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no %s to edit", scenarios.ErrMisuse, file)
+	} else if err != nil {
+		return err
+	}
+	if next == nil {
+		next = []byte{} // an empty file, not none
+	}
+	return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(file), Data: next}, &agent.None{})
+}
+
+// Log implements scenarios.Target. A log that cannot be read is reported by the
+// next call that fails.
+func (t *Target) Log() []observe.LogLine {
+	var l agent.Log
+	if err := t.call(context.Background(), "ReadLog", t.logAt, &l); err != nil {
+		return nil
+	}
+	t.logAt = l.Next
+	return l.Lines
+}
+
+// wait is a pause between two looks at the node: there is nobody to tell when
+// something changes there.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// restartRecord remembers whether anything that a restart depends on has been
+// touched since the last successful start.
+type restartRecord struct{ succeeded, touched, unchanged bool }
+
+func (r *restartRecord) touch()    { r.touched = true }
+func (r *restartRecord) starting() { r.unchanged = r.succeeded && !r.touched }
+
+func (r *restartRecord) started(ok bool) {
+	if ok {
+		r.succeeded, r.touched = true, false
+	}
+}
+
+// sortedNames are the keys of a map in order.
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

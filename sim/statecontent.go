@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/kubelet"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// StateContent is the content of a state file after an event that writes or
+// edits it. Data is what is there now, nil for no file; uid finds the UID of a
+// pod by its name. Errors are wrong use of the scenario, fs.ErrNotExist that
+// there is nothing to edit.
+func StateContent(event scenarios.Event, data []byte, uid func(pod string) string) ([]byte, error) {
+	switch e := event.(type) {
+	case scenarios.WriteStateFile:
+		if e.Checkpoint == nil {
+			return []byte(e.Content), nil
+		}
+		c := e.Checkpoint
+		s := kubelet.CPUState{Policy: c.PolicyName, SharedPool: c.SharedPool, Entries: map[kubelet.ContainerKey]observe.CPUs{}}
+		for pod, containers := range c.Entries {
+			for name, cpus := range containers {
+				s.Entries[kubelet.ContainerKey{PodUID: uid(pod), Name: name}] = cpus
+			}
+		}
+		built, err := kubelet.BuildCPUState(c.Version, s, kubelet.Checksum(c.Checksum))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+		}
+		return built, nil
+	case scenarios.EditStateFile:
+		if data == nil {
+			return nil, fs.ErrNotExist
+		}
+		if len(e.Set) > 0 || e.FixChecksum {
+			var err error
+			if data, err = kubelet.EditCPUState(data, e.Set, e.FixChecksum); err != nil {
+				return nil, fmt.Errorf("%w: %s: %w", scenarios.ErrMisuse, e.File, err)
+			}
+		}
+		if e.Truncate != nil && *e.Truncate < len(data) {
+			data = data[:*e.Truncate]
+		}
+		return append(data, e.Append...), nil
+	}
+	return nil, fmt.Errorf("%w: event %T does not write a state file", scenarios.ErrUnsupported, event)
+}
