@@ -1,7 +1,6 @@
 package hwprofiles
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -80,17 +79,23 @@ func (d *detector) readCPUInfo() error {
 			}
 			continue
 		}
+		value = strings.TrimSpace(value)
+		if key == "processor" && !isDigits(value) {
+			key = "model name" // of 32-bit Arm: Processor : ARMv7 Processor rev 4 (v7l)
+		}
 		if _, seen := block[key]; !seen && len(value) < 200 {
-			block[key] = strings.TrimSpace(value)
+			block[key] = value
 		}
 	}
 	if len(block) > 0 {
 		d.info = append(d.info, block)
 	}
-	for _, b := range d.info {
-		if name := cmp.Or(b["model name"], b["model"]); name != "" && !isDigits(name) {
-			d.p.Description = strings.ToValidUTF8(clip(name), "?")
-			break
+	for _, key := range []string{"model name", "cpu model", "cpu", "model", "uarch", "family"} {
+		for _, b := range d.info {
+			if name := b[key]; name != "" && !isDigits(name) {
+				d.p.Description = strings.ToValidUTF8(clip(name), "?")
+				return nil
+			}
 		}
 	}
 	return nil
@@ -117,32 +122,54 @@ func (d *detector) readArch() error {
 	if d.p.Arch = names[kind]; d.p.Arch != "" {
 		return nil
 	}
+	order, _, err := d.text(d.path("kernel/cpu_byteorder"))
+	if err != nil {
+		return err
+	}
 	for _, b := range d.info {
-		has := func(key, prefix string) bool {
-			value, ok := b[key]
-			return ok && strings.HasPrefix(strings.ToLower(value), strings.ToLower(prefix))
-		}
-		switch {
-		case has("vendor_id", "IBM/S390"):
-			d.p.Arch = "s390x"
-		case has("vendor_id", "GenuineIntel"), has("vendor_id", "AuthenticAMD"), has("vendor_id", "HygonGenuine"), has("vendor_id", "CentaurHauls"):
-			if d.p.Arch = "x86_64"; !strings.Contains(" "+b["flags"]+" ", " lm ") && b["flags"] != "" {
-				d.p.Arch = "i686"
-			}
-		case has("cpu implementer", ""):
-			d.p.Arch = "aarch64"
-		case has("cpu", "POWER"):
-			d.p.Arch = "ppc64le"
-		case has("hart", ""):
-			d.p.Arch = "riscv64"
-		case has("cpu family", "Loongson"):
-			d.p.Arch = "loongarch64"
-		}
-		if d.p.Arch != "" {
+		if d.p.Arch = b.arch(order); d.p.Arch != "" {
 			return nil
 		}
 	}
 	return nil
+}
+
+// arch tells the architecture from what proc/cpuinfo says of a CPU.
+func (b infoBlock) arch(byteOrder string) string {
+	has := func(key string, prefixes ...string) bool {
+		value, ok := b[key]
+		return ok && slices.ContainsFunc(prefixes, func(p string) bool {
+			return strings.HasPrefix(strings.ToLower(value), strings.ToLower(p))
+		})
+	}
+	switch {
+	case has("vendor_id", "IBM/S390"):
+		return "s390x"
+	case has("vendor_id", "GenuineIntel", "AuthenticAMD", "HygonGenuine", "CentaurHauls"):
+		if flags := b["flags"]; flags != "" && !strings.Contains(" "+flags+" ", " lm ") {
+			return "i686"
+		}
+		return "x86_64"
+	case has("arch", "IA-64"):
+		return "ia64"
+	case has("cpu architecture", "7"), has("model name", "ARMv7"):
+		return "armv7l"
+	case has("cpu architecture", "6"), has("model name", "ARMv6"):
+		return "armv6l"
+	case has("cpu implementer", ""):
+		return "aarch64"
+	case has("cpu", "POWER4", "POWER5", "POWER6", "POWER7", "PPC970", "Cell"), has("cpu", "POWER") && byteOrder == "big":
+		return "ppc64"
+	case has("cpu", "POWER"):
+		return "ppc64le"
+	case has("hart", ""):
+		return "riscv64"
+	case has("cpu family", "Loongson"):
+		return "loongarch64"
+	case has("type", "sun4u", "sun4v"):
+		return "sparc64"
+	}
+	return ""
 }
 
 // readCPUs finds which CPUs there are and which are online.

@@ -26,7 +26,7 @@ func TestDetectNamesTheMalformedFile(t *testing.T) {
 		"odd online state":     {good + "cpu/cpu1/online: 7", "sys/devices/system/cpu/cpu1/online: 7 is neither 0 nor 1"},
 		"core id":              {good + "cpu/cpu1/topology/core_id: zwei", `sys/devices/system/cpu/cpu1/topology/core_id: "zwei" is no number`},
 		"sibling mask":         {good + "cpu/cpu1/topology/core_cpus: fffffffff,x", `sys/devices/system/cpu/cpu1/topology/core_cpus: bad mask word "x"`},
-		"binary":               {good + "cpu/cpu1/topology/core_cpus_list: 0\x00", "sys/devices/system/cpu/cpu1/topology/core_cpus_list holds binary data"},
+		"binary":               {good + "cpu/cpu1/topology/core_cpus_list: 0\x001", "sys/devices/system/cpu/cpu1/topology/core_cpus_list holds binary data"},
 		"CPU number":           {good + "cpu/cpu99999999/online: 1", "sys/devices/system/cpu/cpu99999999: no kernel has such a number"},
 		"cache size":           {good + "cpu/cpu0/cache/index3/level: 3\ncpu/cpu0/cache/index3/size: big", `sys/devices/system/cpu/cpu0/cache/index3/size: "big" is no cache size`},
 		"node list":            {good + "node/node0/cpulist: 0;1", `sys/devices/system/node/node0/cpulist: bad list item "0;1"`},

@@ -2,6 +2,7 @@ package hwprofiles
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -23,14 +24,14 @@ func (d *detector) readNodes() error {
 	rows := make([][]int, len(ids))
 	for i, id := range ids {
 		dir := fmt.Sprintf("%s/node%d", d.nodeDir(), id)
-		set, ok, err := d.cpus(dir, [2]string{"cpulist", "cpumap"})
+		set, ok, err := d.cpus(dir, None, [2]string{"cpulist", "cpumap"})
 		if err != nil {
 			return err
 		}
 		if ok {
 			lists[id] = set.CPUSet
 		}
-		n := NUMANode{ID: id}
+		n := NUMANode{ID: id, AbsentCPUs: set.Difference(d.p.AllCPUs())}
 		if n.MemoryBytes, err = d.nodeMemory(dir); err != nil {
 			return err
 		}
@@ -55,6 +56,7 @@ func (d *detector) readNodes() error {
 // placeByLists puts the CPUs into the nodes that list them.
 func (d *detector) placeByLists(ids []int, lists map[int]cpuset.CPUSet) {
 	for _, id := range ids {
+		twice := map[int][]int{} // CPUs by the node they are in already
 		for _, cpu := range lists[id].List() {
 			c := d.byID[cpu]
 			switch {
@@ -62,8 +64,12 @@ func (d *detector) placeByLists(ids []int, lists map[int]cpuset.CPUSet) {
 			case c.NUMANode == None:
 				c.NUMANode = id
 			default:
-				d.note("CPU %d is listed in node %d and in node %d; node %d is taken", cpu, c.NUMANode, id, c.NUMANode)
+				twice[c.NUMANode] = append(twice[c.NUMANode], cpu)
 			}
+		}
+		for _, first := range slices.Sorted(maps.Keys(twice)) {
+			set := cpuset.New(twice[first]...)
+			d.note("%s listed in node %d and in node %d; node %d is taken", theseAre(set), first, id, first)
 		}
 	}
 }
@@ -82,6 +88,7 @@ func (d *detector) placeByLinks(ids []int, lists map[int]cpuset.CPUSet) error {
 			}
 		}
 	}
+	var homeless []int
 	for i := range d.p.CPUs {
 		c := &d.p.CPUs[i]
 		if c.NUMANode != None {
@@ -98,8 +105,11 @@ func (d *detector) placeByLinks(ids []int, lists map[int]cpuset.CPUSet) error {
 			}
 		}
 		if c.NUMANode == None && c.Online {
-			d.note("CPU %d is online and in no NUMA node", c.ID)
+			homeless = append(homeless, c.ID)
 		}
+	}
+	if set := cpuset.New(homeless...); !set.IsEmpty() {
+		d.note("%s online and in no NUMA node", theseAre(set))
 	}
 	return nil
 }
@@ -175,36 +185,33 @@ func (d *detector) nodeDistances(name string) ([]int, error) {
 }
 
 // setDistances gives every node its row. A row has one value for each node
-// that the kernel has online, which in a partial copy are more than there are
-// directories.
+// that the kernel had online when the file was read. There may be fewer
+// directories: in a partial copy, or when a node went offline since.
 func (d *detector) setDistances(ids []int, rows [][]int) error {
-	listed, ok, err := d.list(path.Join(d.nodeDir(), "online"))
-	if err != nil {
-		return err
-	}
-	columns := ids
-	if ok {
-		columns = listed.List()
+	columns := [][]int{ids}
+	for _, name := range []string{"online", "possible"} {
+		listed, _, err := d.list(path.Join(d.nodeDir(), name))
+		if err != nil {
+			return err
+		}
+		if set := cpuset.New(ids...); set.IsSubsetOf(listed.CPUSet) {
+			columns = append(columns, listed.List())
+		}
 	}
 	for i, row := range rows {
-		switch len(row) {
-		case 0:
-		case len(ids):
-			d.p.NUMANodes[i].Distances = row
-		case len(columns):
+		at := slices.IndexFunc(columns, func(c []int) bool { return len(c) == len(row) })
+		switch {
+		case len(row) == 0:
+		case at < 0:
+			d.note("node %d gives %d distances where there are %d nodes; they are left out", ids[i], len(row), len(ids))
+		default:
 			var kept []int
-			for j, id := range columns {
+			for j, id := range columns[at] {
 				if slices.Contains(ids, id) {
 					kept = append(kept, row[j])
 				}
 			}
-			if len(kept) == len(ids) {
-				d.p.NUMANodes[i].Distances = kept
-				break
-			}
-			fallthrough
-		default:
-			d.note("node %d gives %d distances where there are %d nodes; they are left out", ids[i], len(row), len(ids))
+			d.p.NUMANodes[i].Distances = kept
 		}
 	}
 	return nil

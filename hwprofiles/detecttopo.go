@@ -26,14 +26,14 @@ func (d *detector) readTopology() error {
 			return err
 		}
 		anyTopology = anyTopology || !c.NoTopology
-		set, ok, err := d.cpus(dir, [2]string{"core_cpus_list", "core_cpus"}, [2]string{"thread_siblings_list", "thread_siblings"})
+		set, ok, err := d.cpus(dir, c.ID, [2]string{"core_cpus_list", "core_cpus"}, [2]string{"thread_siblings_list", "thread_siblings"})
 		if err != nil {
 			return err
 		}
 		if ok {
 			cores.addSet(c.ID, set, coreSets)
 		}
-		set, ok, err = d.cpus(dir, [2]string{"package_cpus_list", "package_cpus"}, [2]string{"core_siblings_list", "core_siblings"})
+		set, ok, err = d.cpus(dir, c.ID, [2]string{"package_cpus_list", "package_cpus"}, [2]string{"core_siblings_list", "core_siblings"})
 		if err != nil {
 			return err
 		}
@@ -209,6 +209,9 @@ func (d *detector) readCaches() error {
 		if f == nil {
 			continue
 		}
+		if f.hasShared && f.shared.IsEmpty() { // ia64: the cache is the core's
+			f.shared = namedSet{c.Siblings, c.Siblings.String()}
+		}
 		key := fmt.Sprintf("level %d cpus %s", f.level, f.shared.textWith(c.ID))
 		if !f.hasShared {
 			key = fmt.Sprintf("level %d id %d", f.level, f.id)
@@ -300,7 +303,7 @@ func (d *detector) readUncore(cpu int) (*foundCache, error) {
 		if f.id, _, err = d.number(path.Join(at, "id")); err != nil {
 			return nil, err
 		}
-		if f.shared, f.hasShared, err = d.cpus(at, [2]string{"shared_cpu_list", "shared_cpu_map"}); err != nil {
+		if f.shared, f.hasShared, err = d.cpus(at, cpu, [2]string{"shared_cpu_list", "shared_cpu_map"}); err != nil {
 			return nil, err
 		}
 		if f.size, err = d.cacheSize(path.Join(at, "size")); err != nil {

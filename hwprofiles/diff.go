@@ -83,6 +83,13 @@ func these(set cpuset.CPUSet) string {
 	return "CPUs " + set.String()
 }
 
+func theseAre(set cpuset.CPUSet) string {
+	if set.Size() == 1 {
+		return these(set) + " is"
+	}
+	return these(set) + " are"
+}
+
 // cpus compares which CPUs there are.
 func (d *differ) cpus() {
 	var offline, noTopology, noNode, unseen, ghosts []int

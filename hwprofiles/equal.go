@@ -26,6 +26,7 @@ func equalCPUs(a, b CPU) bool {
 
 func equalNodes(a, b NUMANode) bool {
 	return a.ID == b.ID && a.MemoryBytes == b.MemoryBytes &&
+		a.AbsentCPUs.String() == b.AbsentCPUs.String() &&
 		maps.Equal(a.HugePages, b.HugePages) && slices.Equal(a.Distances, b.Distances)
 }
 

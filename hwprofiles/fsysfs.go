@@ -108,7 +108,7 @@ func (s *fileSysFs) real(name string) string {
 // too: no kernel has one among those read, but copies do.
 func (s *fileSysFs) file(name string) (string, error) {
 	text, ok, err := s.read(s.real(name), maxSysfsFile)
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(strings.TrimRight(text, padding))
 	if err == nil && (!ok || text == "") {
 		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}

@@ -69,7 +69,37 @@ func (p *Profile) WithOnline(cpus cpuset.CPUSet, online bool) (*Profile, error) 
 		return nil, errors.New("no CPU would be online; the kernel keeps the last one")
 	}
 	q.renumberPackages()
+	q.recountCaches()
 	return q, nil
+}
+
+// recountCaches numbers caches without ids of their own anew, as a kernel with
+// these CPUs online would have them counted. Those of offline CPUs come last.
+func (p *Profile) recountCaches() {
+	if !p.NoCacheIDs {
+		return
+	}
+	slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(lowest(a.CPUs), lowest(b.CPUs)) })
+	renamed := map[int]int{None: None}
+	rename := func(id int) int {
+		if _, ok := renamed[id]; !ok {
+			renamed[id] = len(renamed) - 1
+		}
+		return renamed[id]
+	}
+	for i := range p.UncoreCaches {
+		p.UncoreCaches[i].ID = rename(p.UncoreCaches[i].ID)
+	}
+	for i := range p.CPUs {
+		c := &p.CPUs[i]
+		c.UncoreCache = rename(c.UncoreCache)
+		if c.home != nil {
+			h := *c.home // shared with other copies
+			h.cpu.UncoreCache = rename(h.cpu.UncoreCache)
+			h.cache.ID = h.cpu.UncoreCache
+			c.home = &h
+		}
+	}
 }
 
 // takeOffline leaves of the online CPUs at these places what the kernel shows
@@ -220,6 +250,10 @@ func (p *Profile) WithCPUAdded(id, likeCPU int) (*Profile, error) {
 		}
 		added.Core++
 	}
+	for i := range q.NUMANodes {
+		n := &q.NUMANodes[i]
+		n.AbsentCPUs = n.AbsentCPUs.Difference(added.Siblings)
+	}
 	at, _ := q.index(id)
 	q.CPUs = slices.Insert(q.CPUs, at, added)
 	q.Possible = q.Possible.Union(added.Siblings)
@@ -229,5 +263,6 @@ func (p *Profile) WithCPUAdded(id, likeCPU int) (*Profile, error) {
 		}
 	}
 	q.renumberPackages()
+	q.recountCaches()
 	return q, nil
 }

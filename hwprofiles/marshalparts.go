@@ -121,6 +121,10 @@ func (m *marshaller) nodes() {
 			changed = true
 			line += ", cpus: " + strconv.Quote(cpus.String())
 		}
+		if !n.AbsentCPUs.IsEmpty() {
+			changed = true
+			line += ", absent: " + strconv.Quote(n.AbsentCPUs.String())
+		}
 		if n.MemoryBytes != base.MemoryBytes {
 			changed = true
 			line += ", memory: " + formatSize(n.MemoryBytes)

@@ -166,22 +166,43 @@ func (m *memSysFs) GetHugePagesNr(dir, name string) (string, error) {
 	return "", fs.ErrNotExist
 }
 
-// GetCaches lists one cache directory: that of the L3. The caches below do not
-// matter to the kubelet.
+// unified is the type of a cache that is for data and instructions alike.
+const unified = "Unified"
+
+// coreCaches are the caches index0 to index2 of machines that have an L3: with
+// the CPUs of a core.
+func coreCaches() []sysfs.CacheInfo {
+	return []sysfs.CacheInfo{{Level: 1, Type: "Data"}, {Level: 1, Type: "Instruction"}, {Level: 2, Type: unified}}
+}
+
+// uncoreIndex is the index of the L3.
+const uncoreIndex = 3
+
+// GetCaches lists the cache directories as WriteSysfs makes them.
 func (m *memSysFs) GetCaches(id int) ([]os.FileInfo, error) {
-	if _, ok := m.caches[id]; !ok {
+	if c, ok := m.byID[id]; !ok || !c.Online || len(m.caches) == 0 {
 		return nil, fs.ErrNotExist
 	}
-	return []os.FileInfo{dirInfo("index3")}, nil
+	infos := []os.FileInfo{dirInfo("index0"), dirInfo("index1"), dirInfo("index2")}
+	if _, ok := m.caches[id]; ok {
+		infos = append(infos, dirInfo("index"+strconv.Itoa(uncoreIndex)))
+	}
+	return infos, nil
 }
 
 func (m *memSysFs) GetCacheInfo(id int, name string) (sysfs.CacheInfo, error) {
-	i, ok := m.caches[id]
-	if !ok || m.p.NoCacheIDs && m.p.Arch != "s390x" {
+	index, err := strconv.Atoi(strings.TrimPrefix(name, "index"))
+	if err != nil || m.p.NoCacheIDs && m.p.Arch != "s390x" {
 		return sysfs.CacheInfo{}, &fs.PathError{Op: "open", Path: fmt.Sprintf("%s/cpu%d/cache/%s/id", sysCPU, id, name), Err: fs.ErrNotExist}
 	}
-	u := &m.p.UncoreCaches[i]
-	info := sysfs.CacheInfo{Id: u.ID, Size: u.SizeBytes, Level: u.Level, Type: "Unified", Cpus: u.CPUs.Size()}
+	var info sysfs.CacheInfo
+	if index == uncoreIndex {
+		u := &m.p.UncoreCaches[m.caches[id]]
+		info = sysfs.CacheInfo{Id: u.ID, Size: u.SizeBytes, Level: u.Level, Type: unified, Cpus: u.CPUs.Size()}
+	} else {
+		info = coreCaches()[index]
+		info.Id, info.Cpus = lowest(m.byID[id].Siblings), m.byID[id].Siblings.Size()
+	}
 	if m.p.Arch == "s390x" {
 		info.Id = 0 // cadvisor reads no cache ids there
 	}

@@ -6,21 +6,38 @@ import (
 	"strings"
 )
 
-// nearest returns the valid name closest to what was written, or "" when none
-// is close.
-func nearest(name string, valid []string) string {
-	sorted := slices.Sorted(slices.Values(valid))
-	best, least := "", max(2, len(name)/3)+1
-	for _, v := range sorted {
-		d := editDistance(strings.ToLower(name), strings.ToLower(v))
-		// A prefix or suffix that was left out is a small mistake.
-		if len(name) >= 3 && strings.Contains(strings.ToLower(v), strings.ToLower(name)) {
-			d = min(d, 2)
+// Nearest returns the valid name closest to what was written, or "" when none
+// is close, and whether it is alone in being so close.
+func Nearest(name string, valid []string) (best string, alone bool) {
+	const longest = 64 // nobody misspells more than that by a few letters
+	const most = 1000  // and nobody is helped by one of thousands
+	if name == "" || len(name) > longest || len(valid) > most {
+		return "", false
+	}
+	lower, reach := strings.ToLower(name), max(1, len(name)/3)
+	least := longest
+	for _, v := range slices.Sorted(slices.Values(valid)) {
+		if len(v) > longest {
+			continue
 		}
-		if d < least {
-			best, least = v, d
+		d, limit := editDistance(lower, strings.ToLower(v)), reach
+		if len(name) >= 3 && strings.Contains(strings.ToLower(v), lower) {
+			d, limit = min(d, 2), max(reach, 2) // left out a part
+		}
+		switch {
+		case d > limit:
+		case d < least:
+			best, least, alone = v, d, true
+		case d == least:
+			alone = false
 		}
 	}
+	return best, alone
+}
+
+// nearest is Nearest for who only wants the name.
+func nearest(name string, valid []string) string {
+	best, _ := Nearest(name, valid)
 	return best
 }
 
@@ -37,26 +54,28 @@ func quoteNear(name string, valid []string) string {
 	return quoted
 }
 
-// editDistance counts the letters to add, drop or change (Levenshtein).
+// editDistance counts the letters to add, drop, change or swap with their
+// neighbour (optimal string alignment).
 func editDistance(a, b string) int {
-	if len(a) > 200 || len(b) > 200 {
-		return len(a) + len(b)
-	}
+	before := make([]int, len(b)+1)
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
+	for i := 1; i <= len(a); i++ {
+		next := make([]int, len(b)+1)
+		next[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := row[j-1]
+			if a[i-1] != b[j-1] {
 				change++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+			next[j] = min(change, row[j]+1, next[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				next[j] = min(next[j], before[j-2]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

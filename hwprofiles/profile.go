@@ -107,6 +107,9 @@ type NUMANode struct {
 	MemoryBytes uint64 `json:"memoryBytes"`
 	// HugePages counts the pre-allocated huge pages by page size in bytes.
 	HugePages map[uint64]uint64 `json:"hugePages,omitempty"`
+	// AbsentCPUs are what the node's cpulist names beside the machine's CPUs:
+	// kernels for s390x list every possible one.
+	AbsentCPUs cpuset.CPUSet `json:"-"`
 	// Distances holds the node's ACPI SLIT row, one value for each of
 	// Profile.NUMANodes in that order. 10 is local, 255 unreachable.
 	Distances []int `json:"distances,omitempty"`

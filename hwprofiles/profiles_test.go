@@ -28,6 +28,11 @@ type fact struct {
 	offline string
 	// memory is in MiB by node: "1: 31584".
 	memory string
+	// packages are counted from 0, all of them; clusters and books are the
+	// kernel's ids, some of them. All with their online CPUs.
+	packages, clusters, books string
+	// absent are the CPUs that a node lists and that do not exist.
+	absent string
 }
 
 func TestProfilesMatchTheirFacts(t *testing.T) {
@@ -53,6 +58,7 @@ func TestProfilesMatchTheirFacts(t *testing.T) {
 				}
 				g.Expect(sockets).To(Equal(canonical(entries(f.sockets))))
 			}
+			checkGroups(g, p, f)
 			for _, pair := range strings.Fields(f.cores) {
 				cpu, core, _ := strings.Cut(pair, ":")
 				c, _ := p.CPU(atoi(cpu))
@@ -69,6 +75,30 @@ func TestProfilesMatchTheirFacts(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("profile %s has no facts to check it by", name)
 		}
+	}
+}
+
+func checkGroups(g *WithT, p *Profile, f fact) {
+	for _, level := range []struct {
+		facts string
+		of    func(*CPU) int
+	}{
+		{f.packages, func(c *CPU) int { return c.Package }},
+		{f.clusters, func(c *CPU) int { return c.Cluster }},
+		{f.books, func(c *CPU) int { return c.Book }},
+	} {
+		for id, list := range canonical(entries(level.facts)) {
+			cpus := p.CPUsWhere(func(c *CPU) bool { return c.Online && level.of(c) == atoi(id) })
+			g.Expect(cpus.String()).To(Equal(list), "group %s", id)
+		}
+	}
+	if f.packages != "" {
+		g.Expect(p.NumSockets()).To(Equal(len(entries(f.packages))))
+	}
+	absent := entries(f.absent)
+	for i := range p.NUMANodes {
+		n := &p.NUMANodes[i]
+		g.Expect(n.AbsentCPUs.String()).To(Equal(absent[strconv.Itoa(n.ID)]), "absent CPUs of node %d", n.ID)
 	}
 }
 
@@ -259,7 +289,7 @@ func TestEveryProfileIsTheSameAfterItsFilesAndItsText(t *testing.T) {
 func TestMarshalledShapesStayShort(t *testing.T) {
 	for name, want := range map[string]string{
 		"xeon-2s24c-smt2":    "shape: sockets=2 cores=24 threads=2 distance=10,21 l3-size=36608KiB memory=192GiB\n",
-		"xeon-6230-2s-snc2":  "numbering=round-robin node-ids=0,2,1,3 core-ids=0-4,8-12,16-20,24-28",
+		"xeon-6230-2s-snc2":  "numbering=round-robin node-ids=0,2,1,3 core-ids=0-2,8-9,16-18,24-25,4,3,12,11,10,20,19,28,27,26",
 		"epyc-9654-2s-nps4":  "die-ids=0,4,8,2,6,10,3,7,11,1,5,9",
 		"thunderx2-2s-smt4":  "numbering=socket/thread/node/core",
 		"power10-lpar-1920":  "l3=1/2",

@@ -51,6 +51,8 @@ type ReportNode struct {
 	ID          int    `json:"id"`
 	CPUs        string `json:"cpus"`
 	OfflineCPUs string `json:"offlineCPUs,omitempty"`
+	// AbsentCPUs are listed in the node and do not exist.
+	AbsentCPUs  string `json:"absentCPUs,omitempty"`
 	MemoryBytes uint64 `json:"memoryBytes"`
 	// HugePages counts pages by size, like "2MiB".
 	HugePages map[string]uint64 `json:"hugePages,omitempty"`
@@ -130,7 +132,7 @@ func NewReport(p *Profile, mi *model.MachineInfo) Report {
 		cpus := p.CPUsInNode(n.ID)
 		rn := ReportNode{
 			ID: n.ID, CPUs: cpus.Intersection(online).String(), OfflineCPUs: cpus.Difference(online).String(),
-			MemoryBytes: n.MemoryBytes, Distances: append([]int{}, n.Distances...),
+			AbsentCPUs: n.AbsentCPUs.String(), MemoryBytes: n.MemoryBytes, Distances: append([]int{}, n.Distances...),
 		}
 		if len(n.HugePages) > 0 {
 			rn.HugePages = map[string]uint64{}

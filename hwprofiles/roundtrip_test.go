@@ -88,6 +88,9 @@ func drawProfile(t *rapid.T) *Profile {
 			i, _ := p.index(id)
 			p.CPUs[i].NUMANode = rapid.SampledFrom(append(p.NodeIDs(), None)).Draw(t, "node")
 		}
+		if rapid.Bool().Draw(t, "absent") {
+			p.NUMANodes[0].AbsentCPUs = cpuset.New(1200, 1201)
+		}
 		if rapid.Bool().Draw(t, "distance") {
 			p.NUMANodes[0].Distances[0] = 11
 		}
@@ -107,14 +110,26 @@ func drawProfile(t *rapid.T) *Profile {
 		}
 	}
 	if rapid.Bool().Draw(t, "no topology") {
-		p.dropTopology(len(p.CPUs) - 1)
-	}
-	p.renumberPackages()
-	if !p.NoCacheIDs {
-		if p, err = p.WithOnline(cpuset.New(some("offline")...), false); err != nil {
-			t.Skip("no CPU left online")
+		i := len(p.CPUs) - 1
+		siblings, mates := p.CPUs[i].Siblings, p.CPUs[i].Package
+		p.dropTopology(i)
+		if rapid.Bool().Draw(t, "masks only") {
+			for _, id := range siblings.List() {
+				j, _ := p.index(id)
+				p.CPUs[j].Siblings = siblings
+			}
+			p.CPUs[i].Package = mates
 		}
 	}
+	p.renumberPackages()
+	if rapid.Bool().Draw(t, "no cache ids") {
+		p.NoCacheIDs = len(p.UncoreCaches) > 0
+		p.recountCaches()
+	}
+	if p, err = p.WithOnline(cpuset.New(some("offline")...), false); err != nil {
+		t.Skip("no CPU left online")
+	}
+	p.NoCacheIDs = p.NoCacheIDs && len(p.UncoreCaches) > 0
 	return p
 }
 

@@ -21,6 +21,7 @@ import (
 //	nodes:                                     # overrides, and more nodes
 //	- {id: 1, cpus: "8-15", memory: 0, hugePages: {2MiB: 1024}}
 //	- {id: 2-3, memory: 64GiB}                 # without CPUs
+//	- {id: 4, absent: 16-140}                  # lists CPUs that do not exist
 //	distances:                                 # one row per node, in order
 //	- 10 21 17 17                              # 17x2 repeats a value
 //	caches: [{id: 0-1, size: 32MiB, level: 3}] # of L3s, where they differ
@@ -95,6 +96,7 @@ type nodeSpec struct {
 	ids       []int
 	cpus      []int
 	hasCPUs   bool
+	absent    []int
 	memory    *uint64
 	hugePages map[uint64]uint64
 }

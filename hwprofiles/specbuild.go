@@ -119,6 +119,10 @@ func (r *reader) addNodes(s *spec, p *Profile) error {
 			if ns.memory != nil {
 				n.MemoryBytes = *ns.memory
 			}
+			n.AbsentCPUs = cpuset.New(ns.absent...)
+			if there := n.AbsentCPUs.Intersection(p.AllCPUs()); !there.IsEmpty() {
+				return r.errorf(ns.line, "absent names %s, which the machine has; want CPUs that do not exist", these(there))
+			}
 			if ns.hugePages != nil {
 				n.HugePages = make(map[uint64]uint64, len(ns.hugePages))
 				for size, count := range ns.hugePages {
@@ -311,9 +315,7 @@ func (r *reader) setCaches(s *spec, p *Profile) error {
 	for id, cpus := range members {
 		p.UncoreCaches = append(p.UncoreCaches, UncoreCache{ID: id, Level: 3, SizeBytes: s.shape.l3Size, CPUs: cpuset.New(cpus...)})
 	}
-	if p.NoCacheIDs {
-		p.countCaches()
-	}
+	p.recountCaches()
 	slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(a.ID, b.ID) })
 	for _, cs := range s.caches {
 		for _, id := range cs.ids {
@@ -330,19 +332,6 @@ func (r *reader) setCaches(s *spec, p *Profile) error {
 		}
 	}
 	return nil
-}
-
-// countCaches numbers the caches in the order of their lowest CPU, as is done
-// where the kernel gives no ids.
-func (p *Profile) countCaches() {
-	slices.SortFunc(p.UncoreCaches, func(a, b UncoreCache) int { return cmp.Compare(lowest(a.CPUs), lowest(b.CPUs)) })
-	for i := range p.UncoreCaches {
-		p.UncoreCaches[i].ID = i
-		for _, id := range p.UncoreCaches[i].CPUs.UnsortedList() {
-			j, _ := p.index(id)
-			p.CPUs[j].UncoreCache = i
-		}
-	}
 }
 
 func (r *reader) setDistances(s *spec, p *Profile) error {
@@ -424,6 +413,7 @@ func (r *reader) setStates(s *spec, p *Profile) error {
 			return r.errorf(l.line, "no CPU is online; want at least one")
 		}
 	}
+	p.recountCaches()
 	return nil
 }
 

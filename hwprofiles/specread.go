@@ -127,6 +127,11 @@ func (r *reader) node(n *yaml.Node, s *spec) error {
 			ns.cpus, ns.hasCPUs = l.ids, true
 			return err
 		},
+		"absent": func(n *yaml.Node) error {
+			l, err := r.list(n, "absent")
+			ns.absent = l.ids
+			return err
+		},
 		"memory": func(n *yaml.Node) (err error) {
 			ns.memory, err = r.size(n, "memory")
 			return err

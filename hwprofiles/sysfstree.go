@@ -17,36 +17,89 @@ import (
 
 // WriteSysfs writes a profile as the files of a machine: sys, and what belongs
 // to it in proc. Detect reads the same machine from them. The directory is
-// made if need be; one that holds anything is refused.
+// made if need be; one that holds anything is refused. A write that fails
+// leaves nothing behind.
 func WriteSysfs(p *Profile, dir string) error {
+	return sysfsFiles(p).writeTo(dir, os.WriteFile)
+}
+
+// writeTo writes the files beside their place and moves them there when all
+// are written.
+func (w *sysfsWriter) writeTo(dir string, writeFile func(string, []byte, fs.FileMode) error) (err error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !isNew {
 		return err
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty; give an empty or a new directory", dir)
 	}
-	w := sysfsFiles(p)
-	made := map[string]bool{}
-	mkdir := func(name string) (string, error) {
-		full := filepath.Join(dir, filepath.FromSlash(name))
-		if parent := filepath.Dir(full); !made[parent] {
-			if err := os.MkdirAll(parent, 0o755); err != nil {
-				return "", err
+	var leftover []string
+	defer func() {
+		for _, name := range leftover {
+			if removeErr := os.RemoveAll(name); err != nil {
+				err = errors.Join(err, removeErr)
 			}
-			made[parent] = true
 		}
-		return full, nil
-	}
-	for _, name := range w.order {
-		full, err := mkdir(name)
+	}()
+	if isNew {
+		top, err := firstMissing(dir)
 		if err != nil {
 			return err
 		}
+		leftover = append(leftover, top)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	part, err := os.MkdirTemp(dir, ".pinlab-")
+	if err != nil {
+		return err
+	}
+	leftover = append(leftover, part)
+	if err := w.writeFiles(part, writeFile); err != nil {
+		return err
+	}
+	for _, name := range []string{"proc", "sys"} {
+		to := filepath.Join(dir, name)
+		if err := os.Rename(filepath.Join(part, name), to); err != nil {
+			return err
+		}
+		leftover = append(leftover, to)
+	}
+	leftover = []string{part}
+	return nil
+}
+
+// firstMissing returns the outermost directory of a path that is to be made.
+func firstMissing(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	for err == nil && filepath.Dir(dir) != dir {
+		if _, err = os.Lstat(filepath.Dir(dir)); err == nil {
+			return dir, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			dir, err = filepath.Dir(dir), nil
+		}
+	}
+	return dir, err
+}
+
+func (w *sysfsWriter) writeFiles(dir string, writeFile func(string, []byte, fs.FileMode) error) error {
+	made := map[string]bool{}
+	for _, name := range w.order {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		if parent := filepath.Dir(full); !made[parent] {
+			if err := os.MkdirAll(parent, 0o755); err != nil {
+				return err
+			}
+			made[parent] = true
+		}
+		var err error
 		if target, ok := w.links[name]; ok {
 			err = os.Symlink(target, full)
 		} else {
-			err = os.WriteFile(full, []byte(w.files[name]), 0o644)
+			err = writeFile(full, []byte(w.files[name]), 0o644)
 		}
 		if err != nil {
 			return err
@@ -95,8 +148,8 @@ func sysfsFiles(p *Profile) *sysfsWriter {
 	for i := range p.CPUs {
 		c := &p.CPUs[i]
 		w.cpu(c, packageSets[c.Package])
-		if u := caches[c.ID]; u != nil && c.Online {
-			w.cache(c.ID, u)
+		if c.Online && len(caches) > 0 {
+			w.caches(c, caches[c.ID])
 		}
 	}
 	w.kinds()
@@ -141,35 +194,56 @@ func (w *sysfsWriter) cpu(c *CPU, siblings cpuset.CPUSet) {
 	if digits, ok := strings.CutPrefix(c.Kind, capacityKind); ok {
 		w.put(dir+"/cpu_capacity", digits)
 	}
-	if !c.Online || c.NoTopology {
+	if !c.Online {
 		return
 	}
 	dir += "/topology"
-	w.put(dir+"/core_id", strconv.Itoa(c.Core))
-	w.put(dir+"/physical_package_id", strconv.Itoa(c.Socket))
 	for _, f := range []struct {
-		name string
-		id   int
-	}{{"die_id", c.Die}, {"cluster_id", c.Cluster}, {"book_id", c.Book}, {"drawer_id", c.Drawer}} {
-		if f.id != None {
+		name   string
+		id     int
+		always bool
+	}{
+		{"core_id", c.Core, !c.NoTopology},
+		{"physical_package_id", c.Socket, !c.NoTopology},
+		{"die_id", c.Die, false},
+		{"cluster_id", c.Cluster, false},
+		{"book_id", c.Book, false},
+		{"drawer_id", c.Drawer, false},
+	} {
+		if f.id != None || f.always {
 			w.put(dir+"/"+f.name, strconv.Itoa(f.id))
 		}
 	}
-	w.set(dir+"/core_cpus_list", dir+"/core_cpus", c.Siblings)
-	w.set(dir+"/thread_siblings_list", dir+"/thread_siblings", c.Siblings)
+	if !c.NoTopology || c.Siblings.Size() > 1 {
+		w.set(dir+"/core_cpus_list", dir+"/core_cpus", c.Siblings)
+		w.set(dir+"/thread_siblings_list", dir+"/thread_siblings", c.Siblings)
+	}
 	if c.Package != None {
 		w.set(dir+"/package_cpus_list", dir+"/package_cpus", siblings)
 		w.set(dir+"/core_siblings_list", dir+"/core_siblings", siblings)
 	}
 }
 
-func (w *sysfsWriter) cache(cpu int, u *UncoreCache) {
-	dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/cache/index%d", cpu, u.Level)
+// caches writes a CPU's cache directories. lscpu stops at the first index that
+// is missing, so L1 and L2 have to be there where an L3 is. Nothing is known of
+// them: they are taken to be the core's, and their size is 0, which stands for
+// an unknown one. (Without a size file, cadvisor sees no cache at all.)
+func (w *sysfsWriter) caches(c *CPU, u *UncoreCache) {
+	for i, below := range coreCaches() {
+		w.cache(c.ID, i, &UncoreCache{ID: lowest(c.Siblings), Level: below.Level, CPUs: c.Siblings}, below.Type)
+	}
+	if u != nil {
+		w.cache(c.ID, uncoreIndex, u, unified)
+	}
+}
+
+func (w *sysfsWriter) cache(cpu, index int, u *UncoreCache, kind string) {
+	dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/cache/index%d", cpu, index)
 	if !w.p.NoCacheIDs {
 		w.put(dir+"/id", strconv.Itoa(u.ID))
 	}
 	w.put(dir+"/level", strconv.Itoa(u.Level))
-	w.put(dir+"/type", "Unified")
+	w.put(dir+"/type", kind)
 	w.put(dir+"/size", fmt.Sprintf("%dK", u.SizeBytes/1024))
 	w.set(dir+"/shared_cpu_list", dir+"/shared_cpu_map", u.CPUs)
 }
@@ -185,7 +259,7 @@ func (w *sysfsWriter) kinds() {
 func (w *sysfsWriter) node(n *NUMANode) {
 	dir := fmt.Sprintf("sys/devices/system/node/node%d", n.ID)
 	cpus := w.p.CPUsInNode(n.ID)
-	w.set(dir+"/cpulist", dir+"/cpumap", cpus.Intersection(w.p.OnlineCPUs()))
+	w.set(dir+"/cpulist", dir+"/cpumap", cpus.Intersection(w.p.OnlineCPUs()).Union(n.AbsentCPUs))
 	for _, id := range cpus.List() {
 		w.link(fmt.Sprintf("%s/cpu%d", dir, id), fmt.Sprintf("../../cpu/cpu%d", id))
 	}
@@ -273,5 +347,5 @@ func (w *sysfsWriter) cpuModel() string {
 	case "loongarch64":
 		return "CPU Family\t\t: Loongson-64bit\nModel Name\t\t: " + text + "\n"
 	}
-	return ""
+	return "model name\t: " + text + "\n"
 }

@@ -152,6 +152,9 @@ func writeNodes(b *bytes.Buffer, r Report) {
 		if n.OfflineCPUs != "" {
 			cpus += " (offline " + n.OfflineCPUs + ")"
 		}
+		if n.AbsentCPUs != "" {
+			cpus += " (listed, but absent " + n.AbsentCPUs + ")"
+		}
 		socket := strings.Join(sockets[n.ID], ",")
 		if socket == "" {
 			socket = "-"

@@ -125,6 +125,10 @@ func bare(err error) error {
 	return err
 }
 
+// padding may follow the text of a file: old kernels ended some lists with a
+// NUL, and copies made with the size of a page are filled up with them.
+const padding = "\x00 \t\r\n"
+
 // text returns a sysfs file without surrounding white space. An empty file
 // counts as missing: copies of a sysfs often hold them.
 func (t *tree) text(name string) (string, bool, error) {
@@ -132,6 +136,7 @@ func (t *tree) text(name string) (string, bool, error) {
 	if err != nil || !ok {
 		return "", false, err
 	}
+	s = strings.TrimRight(s, padding)
 	if i := strings.IndexFunc(s, func(r rune) bool { return r == 0 || r == '\uFFFD' }); i >= 0 {
 		return "", false, fmt.Errorf("%s holds binary data; want text", name)
 	}
@@ -185,14 +190,26 @@ func (s namedSet) textWith(cpu int) string {
 }
 
 // cpus reads the first set there is of the named files in a directory. For
-// each name the list comes before the mask.
-func (t *tree) cpus(dir string, names ...[2]string) (namedSet, bool, error) {
+// each name, list and mask say the same on a live system; where they differ in
+// a copy the mask counts, as with lscpu, hwloc and cadvisor, unless it leaves
+// out a CPU that has to be in it.
+func (t *tree) cpus(dir string, must int, names ...[2]string) (namedSet, bool, error) {
 	for _, name := range names {
-		if set, ok, err := t.list(path.Join(dir, name[0])); ok || err != nil {
-			return set, ok, err
+		mask, hasMask, err := t.mask(path.Join(dir, name[1]))
+		if err != nil {
+			return namedSet{}, false, err
 		}
-		if set, ok, err := t.mask(path.Join(dir, name[1])); ok || err != nil {
-			return set, ok, err
+		if hasMask && (must == None || mask.Contains(must)) {
+			return mask, true, nil
+		}
+		list, hasList, err := t.list(path.Join(dir, name[0]))
+		switch {
+		case err != nil:
+			return namedSet{}, false, err
+		case hasList && (!hasMask || list.Contains(must)):
+			return list, true, nil
+		case hasMask:
+			return mask, true, nil
 		}
 	}
 	return namedSet{}, false, nil

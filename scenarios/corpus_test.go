@@ -23,6 +23,8 @@ func TestCorpusLoads(t *testing.T) {
 		seen[s.Name] = file
 		g.Expect(s.Story).NotTo(gomega.BeEmpty(), "%s opens with its story", file)
 		g.Expect(s.Labels).To(gomega.HaveKey("class"), file)
+		g.Expect(s.Labels["outage"] == "true").To(gomega.Equal(path.Dir(file) == "outage"), "%s: the outage's scenarios are labelled outage", file)
+		g.Expect(s.Labels["portable"] == "true").To(gomega.Equal(s.Requires != nil), "%s: what has requires is labelled portable", file)
 	}
 	g.Expect(CorpusNames()).To(gomega.HaveLen(len(files)))
 }

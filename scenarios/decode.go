@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -110,6 +112,7 @@ func (d *decoder) decode(n *node, v reflect.Value, at *place) {
 			d.wrong(n, at, want)
 			return
 		}
+		d.printable(n.line, n.value, at)
 		v.SetString(n.value)
 	case reflect.Bool:
 		if b, ok := n.boolean(); ok {
@@ -141,6 +144,22 @@ func (d *decoder) decode(n *node, v reflect.Value, at *place) {
 	default:
 		d.errorf(n.line, "%s: cannot be given in a file", at)
 	}
+}
+
+// printable refuses control characters in the texts of the scenario format:
+// names, labels and errors end up on a terminal. What is written into a state
+// file may be anything, and manifests have their own rules.
+func (d *decoder) printable(line int, text string, at *place) {
+	i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' })
+	if i < 0 || !d.own {
+		return
+	}
+	switch at.String() {
+	case "writeStateFile.content", "editStateFile.append":
+		return
+	}
+	r, _ := utf8.DecodeRuneInString(text[i:])
+	d.errorf(line, "%s: control character %U in %s; want text that can be shown", at, r, quote(text))
 }
 
 // special reads the types that have a text form of their own.
@@ -240,6 +259,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, at *place) {
 			d.problems.more++
 			return
 		}
+		d.printable(f.line, f.key, at)
 		value := reflect.New(t.Elem()).Elem()
 		d.decode(f.value, value, at.field(f.key))
 		v.SetMapIndex(reflect.ValueOf(f.key).Convert(t.Key()), value)

@@ -59,7 +59,7 @@ type loading struct {
 	configBroken bool
 	judged       map[[sha256.Size]byte]bool
 	// manifests are the files read, by name: many steps may name the same.
-	manifests map[string][]*node
+	manifests map[string]manifestFile
 }
 
 func (l Loader) parse(data []byte, filename string, beside *folder) (*Scenario, error) {
@@ -130,8 +130,7 @@ func (l *loading) scenario(root *node) *Scenario {
 	}
 	s.Name, s.Labels, s.Sources = h.Metadata.Name, h.Metadata.Labels, h.Metadata.Sources
 	s.Requires = l.requires(root, h.Requires)
-	s.Profile, s.HoldInit = h.Profile, h.HoldInit
-	l.profile(root, "profile", h.Profile)
+	s.Profile, s.HoldInit = l.profile(root, "profile", h.Profile), h.HoldInit
 	s.Reconcile = h.Reconcile
 	if s.Reconcile == "" {
 		s.Reconcile = ReconcileAuto
@@ -182,19 +181,43 @@ func (l *loading) oneOf(n *node, at, field, got string, valid ...string) {
 	}
 }
 
-// profile asks whether the machine exists.
-func (l *loading) profile(n *node, at, name string) {
+// profile asks whether the machine exists and returns what it is to be called:
+// a file is named from the scenario's directory, its reader starts elsewhere.
+func (l *loading) profile(n *node, at, name string) string {
 	line := n.lineOf("profile")
 	switch f := n.get("profile"); {
 	case f != nil && f.kind != scalar:
 		// Said already: the decoder wanted a text.
 	case name == "":
 		l.errorf(line, "%s is missing; want the name of a machine, a profile file or a shape", at)
+	case namesFile(name):
+		data, shown, ok := l.readFile(name, line, at)
+		if !ok {
+			return name
+		}
+		if !strings.Contains(shown, "/") {
+			shown = "./" + shown // a path, whatever it looks like
+		}
+		if l.beside.embedded {
+			l.errorf(line, "%s: %s: an embedded scenario cannot have a profile file; want the name of a machine or a shape", at, quote(name))
+		}
+		if _, err := hwprofiles.Parse(data, shown); err != nil {
+			l.errorf(line, "%s: %s", at, oneLine(err.Error()))
+		}
+		return shown
 	case l.Profile != nil:
 		if err := l.Profile(name); err != nil {
 			l.errorf(line, "%s: %s", at, oneLine(err.Error()))
 		}
 	}
+	return name
+}
+
+// namesFile says that hwprofiles.Resolve would take a profile's name for that
+// of a file.
+func namesFile(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") ||
+		strings.Contains(name, "/") && !strings.Contains(name, "=")
 }
 
 func (l *loading) requires(root *node, r *requires) *Requires {
@@ -241,25 +264,34 @@ func (l *loading) devices(root *node, devices []Device) []Device {
 	return devices
 }
 
-// readYAML reads another file that the scenario names. It gives the file's
-// documents and its name for messages.
-func (l *loading) readYAML(name string, line int, what string) (docs []*node, shown string) {
+// readFile reads another file that the scenario names, from the scenario's
+// directory or below. It gives the file's name for messages.
+func (l *loading) readFile(name string, line int, what string) (data []byte, shown string, ok bool) {
 	clean := path.Clean(name)
 	switch {
 	case l.beside == nil:
 		l.errorf(line, "%s: %s cannot be read: the scenario itself is not in a directory", what, quote(name))
-		return nil, ""
+		return nil, "", false
 	case path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../"):
 		l.errorf(line, "%s: %s is outside of the scenario's directory", what, quote(name))
-		return nil, ""
-	}
-	shown = path.Join(l.beside.shown, clean)
-	if docs, ok := l.manifests[clean]; ok {
-		return docs, shown
+		return nil, "", false
 	}
 	data, err := l.beside.read(clean)
 	if err != nil {
 		l.errorf(line, "%s: %s: %s", what, quote(name), cause(err))
+		return nil, "", false
+	}
+	return data, path.Join(l.beside.shown, clean), true
+}
+
+// readYAML reads another file and takes it apart into documents.
+func (l *loading) readYAML(name string, line int, what string) (docs []*node, shown string) {
+	clean := path.Clean(name)
+	if known, ok := l.manifests[clean]; ok {
+		return known.docs, known.shown
+	}
+	data, shown, ok := l.readFile(name, line, what)
+	if !ok {
 		return nil, ""
 	}
 	before := len(l.problems.list)
@@ -268,10 +300,16 @@ func (l *loading) readYAML(name string, line int, what string) (docs []*node, sh
 		l.errorf(line, "%s: %s is empty", what, quote(name))
 	}
 	if l.manifests == nil {
-		l.manifests = map[string][]*node{}
+		l.manifests = map[string]manifestFile{}
 	}
-	l.manifests[clean] = docs
+	l.manifests[clean] = manifestFile{docs, shown}
 	return docs, shown
+}
+
+// manifestFile is another file that was read.
+type manifestFile struct {
+	docs  []*node
+	shown string
 }
 
 // violates checks the declared violations, once the steps are known.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pinlab/pinlab/hwprofiles"
 )
 
 // Error is one thing wrong with a file.
@@ -121,58 +123,9 @@ func orList(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// nearest returns the valid name closest to what was written, or "" when none
-// is close, and whether it is alone in being so close.
+// nearest is hwprofiles.Nearest.
 func nearest(name string, valid []string) (best string, alone bool) {
-	const longest = 64 // nobody misspells more than that by a few letters
-	const most = 1000  // and nobody is helped by one of thousands
-	if name == "" || len(name) > longest || len(valid) > most {
-		return "", false
-	}
-	lower := strings.ToLower(name)
-	least := max(1, len(name)/3) + 1
-	for _, v := range slices.Sorted(slices.Values(valid)) {
-		if len(v) > longest {
-			continue
-		}
-		d := editDistance(lower, strings.ToLower(v))
-		if len(name) >= 4 && strings.Contains(strings.ToLower(v), lower) {
-			d = min(d, 2) // left out a part
-		}
-		switch {
-		case d < least:
-			best, least, alone = v, d, true
-		case d == least:
-			alone = false
-		}
-	}
-	return best, alone
-}
-
-// editDistance counts the letters to add, drop, change or swap with their
-// neighbour (optimal string alignment).
-func editDistance(a, b string) int {
-	before := make([]int, len(b)+1)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := row[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			next[j] = min(change, row[j]+1, next[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
+	return hwprofiles.Nearest(name, valid)
 }
 
 // quote quotes text of a file for a message, shortened when it is long.

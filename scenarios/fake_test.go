@@ -18,8 +18,12 @@ type fake struct {
 	log        []observe.LogLine
 	profile    *hwprofiles.Profile
 	kubelet    observe.KubeletState
-	observed   int
-	closed     bool
+	// trouble is what a kubelet ends with that is started, or when it gets to a
+	// reboot; empty when all is well.
+	trouble  string
+	started  bool
+	observed int
+	closed   bool
 	// on is called for each event before it is applied.
 	on func(Event) error
 }
@@ -53,7 +57,14 @@ func (f *fake) Apply(_ context.Context, event Event) error {
 	f.log = append(f.log, observe.LogLine{Severity: "I", Text: "log of " + event.String()})
 	switch e := event.(type) {
 	case StartKubelet:
-		f.kubelet = observe.KubeletRunning
+		f.started, f.kubelet = true, observe.KubeletRunning
+		if f.trouble != "" {
+			f.kubelet = observe.KubeletFailed
+		}
+	case Reboot:
+		if f.trouble != "" {
+			f.kubelet = observe.KubeletFailed
+		}
 	case CreatePod:
 		cpus := observe.CPUs(e.Pod.Annotations["cpus"])
 		f.containers = append(f.containers, observe.Container{
@@ -83,6 +94,10 @@ func (f *fake) Observe(context.Context) (observe.Observation, error) {
 		Kubelet: f.kubelet, SharedPool: observe.FromSet(pool), Admissions: f.admissions,
 		Containers: append([]observe.Container(nil), f.containers...),
 	}
+	if f.kubelet == observe.KubeletFailed {
+		o.KubeletError = f.trouble
+	}
+	o.Started, f.started = f.started, false
 	f.admissions = nil
 	return o, nil
 }

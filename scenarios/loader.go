@@ -70,7 +70,7 @@ func (l Loader) LoadFS(fsys fs.FS, name string) (*Scenario, error) {
 	if err != nil {
 		return nil, &Error{File: name, Message: cause(err)}
 	}
-	beside := &folder{shown: path.Dir(name), open: func() (fs.FS, func() error, error) {
+	beside := &folder{shown: path.Dir(name), embedded: true, open: func() (fs.FS, func() error, error) {
 		sub, err := fs.Sub(fsys, path.Dir(name))
 		return sub, func() error { return nil }, err
 	}}
@@ -78,8 +78,8 @@ func (l Loader) LoadFS(fsys fs.FS, name string) (*Scenario, error) {
 }
 
 // Load reads scenario files and, for a directory, every scenario below it in
-// the order of the paths. In a directory other manifests may lie beside the
-// scenarios, told apart by their kind; hidden files and directories are left out.
+// the order of the paths. In a directory other manifests and profiles may lie
+// beside the scenarios; hidden files and directories are left out.
 func (l Loader) Load(names ...string) ([]*Scenario, error) {
 	var all []*Scenario
 	var errs []error
@@ -112,7 +112,7 @@ func (l Loader) Load(names ...string) ([]*Scenario, error) {
 func scenarioFiles(dir string) ([]string, error) {
 	files, err := yamlFiles(os.DirFS(dir))
 	if err != nil {
-		return nil, &Error{File: dir, Message: cause(err)}
+		return nil, within(dir, err)
 	}
 	for i := range files {
 		files[i] = filepath.Join(dir, filepath.FromSlash(files[i]))
@@ -121,6 +121,15 @@ func scenarioFiles(dir string) ([]string, error) {
 		return nil, &Error{File: dir, Message: "no scenario (*.yaml) in this directory"}
 	}
 	return files, nil
+}
+
+// within is an error met below a directory, told of the file or directory in it.
+func within(dir string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		dir = filepath.Join(dir, filepath.FromSlash(at.Path))
+	}
+	return &Error{File: dir, Message: cause(err)}
 }
 
 // yamlFiles lists the scenarios of a file system, sorted.
@@ -139,7 +148,7 @@ func yamlFiles(fsys fs.FS) ([]string, error) {
 			if err != nil {
 				return err
 			}
-			if !isManifest(data) {
+			if !isManifest(data) && !isProfile(data) {
 				files = append(files, name)
 			}
 		}
@@ -162,11 +171,20 @@ func isManifest(data []byte) bool {
 	return !strings.HasPrefix(string(version[1]), "pinlab") && string(kind[1]) != Kind
 }
 
+// isProfile says that a YAML file found in a directory is a machine's: it has
+// what a profile must have and nothing of a scenario.
+func isProfile(data []byte) bool {
+	has := func(keys string) bool { return regexp.MustCompile(`(?m)^(` + keys + `):`).Match(data) }
+	return has("name") && has("shape|cpus") && !has("apiVersion|kind|metadata|profile|steps")
+}
+
 // folder is where the files lie that a scenario names. It is opened when the
 // first one is read.
 type folder struct {
 	shown string
-	open  func() (fs.FS, func() error, error)
+	// embedded says that nobody else can read the files.
+	embedded bool
+	open     func() (fs.FS, func() error, error)
 }
 
 // read reads a file below the folder.

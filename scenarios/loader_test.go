@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,32 @@ func TestErrorsBelowAWrapping(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError("x:8: pod \"a\": spec.restartPolicy: Required value\nx:10: pod \"a\": spec.containers[0].name: Required value"))
 }
 
+func TestControlCharactersAreRefused(t *testing.T) {
+	g := gomega.NewWithT(t)
+	load := func(text string) error {
+		_, err := Loader{}.Parse([]byte(text), "x")
+		return err
+	}
+	head := func(metadata string) string {
+		return strings.Replace(withSteps("- reboot: {}"), "{name: test}", metadata, 1)
+	}
+	for text, want := range map[string]string{
+		head(`{name: "a\e[2Jb"}`):                                      `x:3: metadata.name: control character U+001B in "a\x1b[2Jb"; want text that can be shown`,
+		head(`{name: a, labels: {class: "x\u009bm"}}`):                 `x:3: metadata.labels.class: control character U+009B`,
+		head(`{name: a, labels: {"k\x7f": x}}`):                        `x:3: metadata.labels: control character U+007F`,
+		head(`{name: a, sources: ["http://x\r"]}`):                     `x:3: metadata.sources[0]: control character U+000D`,
+		withSteps("- {name: \"s\\a\", reboot: {}}"):                    `x:6: name: control character U+0007`,
+		withSteps(`- failRuntimeUpdate: {error: "\e]0;title\a"}`):      `x:6: failRuntimeUpdate.error: control character U+001B`,
+		withSteps("- reboot: {}\n- expect: {kubeletError: \"a\\eb\"}"): `x:7: expect.kubeletError: control character U+001B`,
+	} {
+		g.Expect(load(text)).To(gomega.MatchError(gomega.ContainSubstring(want)), text)
+	}
+	g.Expect(load(withSteps(`- writeStateFile: {content: "\0\e[2J"}`))).To(gomega.Succeed())
+	g.Expect(load(head(`{name: "größer\tals"}`))).To(gomega.Succeed())
+	g.Expect(load("# \x1b[31mstory\n"+head("{name: a}"))).NotTo(gomega.Succeed(), "YAML has no control characters as they are")
+	g.Expect(load("# \u009b31mstory\n" + head("{name: a}"))).NotTo(gomega.Succeed())
+}
+
 func TestLoadDirectory(t *testing.T) {
 	g := gomega.NewWithT(t)
 	all, err := Loader{}.Load("testdata/dir")
@@ -166,6 +193,14 @@ func TestLoadDirectory(t *testing.T) {
 
 	_, err = Loader{}.Load(t.TempDir())
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("no scenario (*.yaml) in this directory")))
+	err = within("d", fmt.Errorf("walk: %w", &fs.PathError{Op: "open", Path: "sub/closed", Err: fs.ErrPermission}))
+	g.Expect(err).To(gomega.MatchError("d/sub/closed: permission denied"))
+	if os.Geteuid() != 0 { // root may read everything
+		dir := t.TempDir()
+		g.Expect(os.Mkdir(filepath.Join(dir, "closed"), 0)).To(gomega.Succeed())
+		_, err = Loader{}.Load(dir)
+		g.Expect(err).To(gomega.MatchError(filepath.Join(dir, "closed") + ": permission denied"))
+	}
 	_, err = Loader{}.Load("testdata/dir", "testdata/nothing.yaml")
 	g.Expect(err).To(gomega.MatchError("testdata/nothing.yaml: no such file or directory"))
 }
@@ -192,6 +227,66 @@ func TestFilesStayInTheScenariosDirectory(t *testing.T) {
 	g.Expect(load("link.yaml")).To(gomega.MatchError(`:6: createPod.file: "link.yaml": path escapes from parent`))
 	g.Expect(load("dir.yaml")).To(gomega.MatchError(`:6: createPod.file: "dir.yaml": not a regular file`))
 	g.Expect(load("none.yaml")).To(gomega.MatchError(`:6: createPod.file: "none.yaml": no such file or directory`))
+}
+
+// TestProfileFilesAreBesideTheScenario: wherever pinlab was started, and nowhere
+// else on the disk.
+func TestProfileFilesAreBesideTheScenario(t *testing.T) {
+	g := gomega.NewWithT(t)
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in")
+	g.Expect(os.MkdirAll(filepath.Join(in, "hw"), 0o700)).To(gomega.Succeed())
+	machine := "name: mine\nshape: sockets=1 cores=4\n"
+	for _, name := range []string{"outside.yaml", "in/near.yaml", "in/hw/far"} {
+		g.Expect(os.WriteFile(filepath.Join(dir, name), []byte(machine), 0o600)).To(gomega.Succeed())
+	}
+	g.Expect(os.WriteFile(filepath.Join(in, "bad.yaml"), []byte("name: mine\nshap: x\n"), 0o600)).To(gomega.Succeed())
+	g.Expect(os.Symlink("../outside.yaml", filepath.Join(in, "link.yaml"))).To(gomega.Succeed())
+	asked := []string{}
+	load := func(profile, swap string) (*Scenario, error) {
+		file := filepath.Join(in, "s.yaml")
+		text := strings.Replace(withSteps("- swapProfile: "+swap), "profile: p", "profile: "+profile, 1)
+		g.Expect(os.WriteFile(file, []byte(text), 0o600)).To(gomega.Succeed())
+		return Loader{Profile: func(name string) error { asked = append(asked, name); return nil }}.LoadFile(file)
+	}
+	s, err := load("./near.yaml", "hw/far")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(s.Profile).To(gomega.Equal(filepath.Join(in, "near.yaml")))
+	g.Expect(s.Steps[0].Event).To(gomega.Equal(SwapProfile{Profile: filepath.Join(in, "hw/far")}))
+	g.Expect(asked).To(gomega.BeEmpty())
+	s, err = load("generic", "sockets=1 cores=4")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(s.Profile).To(gomega.Equal("generic"))
+	g.Expect(asked).To(gomega.Equal([]string{"generic", "sockets=1 cores=4"}))
+
+	for profile, want := range map[string]string{
+		"../outside.yaml":     `:4: profile: "../outside.yaml" is outside of the scenario's directory`,
+		"/etc/passwd":         `:4: profile: "/etc/passwd" is outside of the scenario's directory`,
+		dir + "/outside.yaml": `is outside of the scenario's directory`,
+		"link.yaml":           `:4: profile: "link.yaml": path escapes from parent`,
+		"./none.yaml":         `:4: profile: "./none.yaml": no such file or directory`,
+		"bad.yaml":            `bad.yaml:2: `,
+	} {
+		_, err := load(profile, "p")
+		g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(want)), profile)
+	}
+	_, err = load("p", "../outside.yaml")
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`:6: swapProfile.profile: "../outside.yaml" is outside of the scenario's directory`)))
+
+	t.Chdir(in)
+	s, err = Loader{}.LoadFile("s.yaml")
+	g.Expect(err).To(gomega.HaveOccurred())
+	g.Expect(s).To(gomega.BeNil())
+	_, err = load("near.yaml", "p")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	s, err = Loader{}.LoadFile("s.yaml")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(s.Profile).To(gomega.Equal("./near.yaml"), "still the name of a file")
+
+	_, err = Loader{}.LoadFS(os.DirFS(in), "s.yaml")
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("an embedded scenario cannot have a profile file")))
+	_, err = Loader{}.Parse([]byte(strings.Replace(withSteps("- reboot: {}"), "profile: p", "profile: ./p.yaml", 1)), "x")
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("the scenario itself is not in a directory")))
 }
 
 func TestErrorsOfAnotherFileNameThatFile(t *testing.T) {

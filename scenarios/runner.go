@@ -101,6 +101,7 @@ type replay struct {
 	log        []observe.LogLine
 	declared   []declared
 	pending    []pending
+	died       []int // steps in which the kubelet failed, not yet settled
 }
 
 func (r *replay) steps(ctx context.Context) {
@@ -136,7 +137,7 @@ func (r *replay) steps(ctx context.Context) {
 			break
 		}
 	}
-	r.settle(r.nextAccepts(len(r.result.Steps)))
+	r.settle(r.nextExpect(len(r.result.Steps)))
 	r.result.conclude(r.unseen())
 }
 
@@ -174,6 +175,9 @@ func (r *replay) observe(ctx context.Context, step *Step, at *observe.Step) erro
 	if o.Containers == nil {
 		o.Containers = []observe.Container{} // an empty list in reports, not null
 	}
+	if o.Kubelet == observe.KubeletFailed && (o.Started || r.seen.Kubelet != observe.KubeletFailed) {
+		r.died = append(r.died, len(r.result.Steps)-1)
+	}
 	r.seen, r.observed = o, true
 	for _, a := range o.Admissions {
 		r.admissions[a.Pod] = a
@@ -206,7 +210,7 @@ func (r *replay) expect(ctx context.Context, e *Expect, at *observe.Step) error 
 		r.seen, r.observed = o, true
 		r.log = append(r.log, r.target.Log()...)
 	}
-	r.settle(e.Violations)
+	r.settle(e)
 	at.Failures = e.Check(ctx, Seen{
 		Observation: r.seen, Profile: r.target.Profile(), Log: r.log,
 		Admissions: r.admissions, Violations: r.violations,

@@ -94,6 +94,14 @@ func TestVerdicts(t *testing.T) {
 		{name: "an event the target cannot do", scenario: withSteps(pod("aligned", "2") + "- reboot: {}\n- expect: {violations: [aligned], kubelet: failed}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
 		{name: "an event the target cannot do, after a failure", scenario: withSteps("- expect: {kubelet: running}\n- reboot: {}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
 		{name: "a declaration may come true after an event the target cannot do", scenario: declare("{invariant: no-leak}", "- reboot: {}\n- startKubelet: {}\n"), change: fails(fmt.Errorf("%w: no power switch", ErrUnsupported))},
+		{name: "a kubelet that does not start", scenario: withSteps("- startKubelet: {}\n- expect: {sharedPool: 0-15}\n"), change: troubled},
+		{name: "a kubelet that does not start at the end", scenario: withSteps("- startKubelet: {}\n"), change: troubled},
+		{name: "a kubelet that is expected to fail", scenario: withSteps("- startKubelet: {}\n- expect: {kubelet: failed}\n" + pod("a", "2")), change: troubled},
+		{name: "a kubelet that is expected to fail with a text", scenario: withSteps("- startKubelet: {}\n- expect: {kubeletError: bad state}\n"), change: troubled},
+		{name: "a kubelet that is expected to fail with another text", scenario: withSteps("- startKubelet: {}\n- expect: {kubeletError: other}\n"), change: troubled},
+		{name: "an expression says nothing of how a start should end", scenario: withSteps("- startKubelet: {}\n- expect: {cel: 'kubelet == \"failed\"'}\n"), change: troubled},
+		{name: "an expectation is about the starts before it only", scenario: withSteps("- startKubelet: {}\n- expect: {kubelet: failed}\n- startKubelet: {}\n"), change: troubled},
+		{name: "a kubelet that dies later", scenario: withSteps("- reboot: {}\n" + pod("a", "2") + "- expect: {pods: {a: {admitted: true}}}\n"), change: troubled},
 		{name: "wrong use", scenario: withSteps("- startKubelet: {}\n- reboot: {}\n- startKubelet: {}\n"), change: fails(fmt.Errorf("%w: it runs", ErrMisuse))},
 		{name: "the harness fails", scenario: withSteps("- reboot: {}\n"), change: fails(errors.New("disk full"))},
 		{name: "a panic", scenario: withSteps("- startKubelet: {}\n- reboot: {}\n- startKubelet: {}\n"), change: func(f *fake) {
@@ -113,6 +121,9 @@ func TestVerdicts(t *testing.T) {
 	}
 	golden(t, "verdicts.golden", b.String())
 }
+
+// troubled lets the kubelet fail at a start and at a reboot.
+func troubled(f *fake) { f.trouble = "could not restore: bad state" }
 
 // fails makes reboots fail.
 func fails(err error) func(*fake) {

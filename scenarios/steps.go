@@ -225,7 +225,7 @@ func (l *loading) machineEvent(key string, n *node) []Event {
 		var e SwapProfile
 		n = n.asField("profile")
 		if l.read(n, &e, key) {
-			l.profile(n, "swapProfile.profile", e.Profile)
+			e.Profile = l.profile(n, "swapProfile.profile", e.Profile)
 		}
 		return one(e)
 	}

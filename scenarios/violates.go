@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // covers says whether a kubelet version is in the range: since ≤ version <
@@ -92,12 +94,12 @@ func (r *replay) unseen() []string {
 	return failures
 }
 
-// nextAccepts is what the expectation after a step would accept. A replay that
-// ends early must not blame a step for what the scenario goes on to expect.
-func (r *replay) nextAccepts(step int) *[]string {
+// nextExpect is the expectation after a step, or nil. A replay that ends early
+// must not blame a step for what the scenario goes on to expect.
+func (r *replay) nextExpect(step int) *Expect {
 	for i := step; i < len(r.scenario.Steps); i++ {
 		if e := r.scenario.Steps[i].Expect; e != nil {
-			return e.Violations
+			return e
 		}
 	}
 	return nil
@@ -107,13 +109,26 @@ func (r *replay) nextAccepts(step int) *[]string {
 // may.
 type pending struct{ step, violation int }
 
-// settle judges the pending violations: accepted ones were expected, the
-// others are failures of the steps they occurred in.
-func (r *replay) settle(accepted *[]string) {
+// settle judges what has gathered since the last expectation: violations that
+// the next one accepts were expected, and so was a kubelet that failed if it
+// says so; the others are failures of the steps they occurred in.
+func (r *replay) settle(next *Expect) {
+	for _, i := range r.died {
+		if next != nil && (next.Kubelet == observe.KubeletFailed || next.KubeletError != "") {
+			continue
+		}
+		step, what := &r.result.Steps[i], "died"
+		if step.Observation.Started {
+			what = "did not start"
+		}
+		step.Failures = append(step.Failures, fmt.Sprintf("the kubelet %s: %s (where that is meant, the next expect says kubelet: failed)",
+			what, step.Observation.KubeletError))
+	}
+	r.died = r.died[:0]
 	for _, p := range r.pending {
 		step := &r.result.Steps[p.step]
 		v := &step.Violations[p.violation]
-		if accepted != nil && slices.Contains(*accepted, v.Invariant) {
+		if next != nil && next.Violations != nil && slices.Contains(*next.Violations, v.Invariant) {
 			v.Expected = true
 			continue
 		}

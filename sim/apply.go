@@ -24,6 +24,9 @@ func (n *Node) Apply(ctx context.Context, event scenarios.Event) error {
 	if errors.Is(err, kubelet.ErrCannot) {
 		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
 	}
+	if errors.Is(err, kubelet.ErrBadState) {
+		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -275,7 +278,7 @@ func (n *Node) changeStateFile(event scenarios.Event) error {
 				return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 			}
 		}
-		return os.WriteFile(n.path(e.File), data, 0o600)
+		return n.writeState(e.File, data)
 	case scenarios.EditStateFile:
 		return n.editState(e)
 	}
@@ -312,5 +315,15 @@ func (n *Node) editState(e scenarios.EditStateFile) error {
 	if e.Truncate != nil && *e.Truncate < len(data) {
 		data = data[:*e.Truncate]
 	}
-	return os.WriteFile(path, append(data, e.Append...), 0o600)
+	return n.writeState(e.File, append(data, e.Append...))
+}
+
+// writeState writes a state file, unless a kubelet would count without end in it.
+func (n *Node) writeState(file scenarios.StateFile, data []byte) error {
+	if file == scenarios.CPUState {
+		if err := kubelet.BoundedCPUState(data); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return os.WriteFile(n.path(file), data, 0o600)
 }

@@ -29,18 +29,17 @@ func newWorkbench(tb testing.TB) workbench {
 	tb.Helper()
 	decoder, err := kubelet.NewConfigDecoder()
 	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
-	return workbench{decoder: decoder, loader: scenarios.Loader{
-		Kubelet: func(config []byte) error {
-			_, err := decoder.Decode(config)
-			return err
-		},
-		Pod: kubelet.PreparePod,
-	}}
+	return workbench{decoder: decoder, loader: sim.NewLoader(decoder, nil)}
 }
 
 func (w workbench) replay(tb testing.TB, s *scenarios.Scenario) scenarios.Result {
 	tb.Helper()
-	p, err := hwprofiles.Resolve(s.Profile)
+	return w.replayOn(tb, s, s.Profile)
+}
+
+func (w workbench) replayOn(tb testing.TB, s *scenarios.Scenario, profile string) scenarios.Result {
+	tb.Helper()
+	p, err := hwprofiles.Resolve(profile)
 	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	// The tests of this package run one scenario at a time.
 	setup := sim.Setup(sim.Options{Decoder: w.decoder, OwnProcess: true})
@@ -77,6 +76,38 @@ func TestCorpusTraces(t *testing.T) {
 			g.Expect(r.Verdict).To(Equal(scenarios.Pass), r.Reason)
 		})
 	}
+}
+
+// TestPortableScenariosHoldElsewhere replays what claims to hold on any machine
+// on some that are unlike the one it was written on.
+func TestPortableScenariosHoldElsewhere(t *testing.T) {
+	w := newWorkbench(t)
+	count := map[string]int{}
+	for _, name := range scenarios.CorpusNames() {
+		s, err := w.loader.LoadCorpus(name)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		if s.Requires == nil {
+			continue
+		}
+		for _, profile := range []string{
+			"aws-graviton2-2cpu", "raspberry-pi-4", "core-i7-1370p", "power9-2s20c", "s390x-lpar-drawer",
+			"xeon-2s12c-smt2-socket1-offline", "xeon-phi-7210", "kvm-32s1c", "nvidia-gb200",
+		} {
+			p, err := hwprofiles.Resolve(profile)
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			if s.Requires.Unmet(p) != "" {
+				continue
+			}
+			count[profile]++
+			t.Run(name+"/"+profile, func(t *testing.T) {
+				r := w.replayOn(t, s, profile)
+				NewWithT(t).Expect(r.Verdict).To(Equal(scenarios.Pass), r.Reason)
+			})
+		}
+	}
+	g := NewWithT(t)
+	g.Expect(count["aws-graviton2-2cpu"]).To(BeNumerically(">=", 20), "the README says how many")
+	g.Expect(count["raspberry-pi-4"]).To(BeNumerically(">=", 30))
 }
 
 // TestGoldensHaveScenarios finds golden files whose scenario is gone.

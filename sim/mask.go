@@ -9,21 +9,16 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
-// kubeletRoot is where a kubelet keeps its state files; texts name it in place
-// of the simulated node's own directory, so that they read like a real log and
-// are the same in every run.
-const kubeletRoot = "/var/lib/kubelet"
-
 // mask makes a text of upstream's independent of this run.
 func (n *Node) mask(text string) string {
 	if !strings.Contains(text, n.stateDir) {
 		return text
 	}
-	text = strings.ReplaceAll(text, n.stateDir, kubeletRoot)
-	return tempName.ReplaceAllString(text, kubeletRoot+"/."+randomSuffix)
+	text = strings.ReplaceAll(text, n.stateDir, observe.KubeletRoot)
+	return tempName.ReplaceAllString(text, observe.KubeletRoot+"/."+randomSuffix)
 }
 
-var tempName = regexp.MustCompile(regexp.QuoteMeta(kubeletRoot) + `/\.[0-9]+`)
+var tempName = regexp.MustCompile(regexp.QuoteMeta(observe.KubeletRoot) + `/\.[0-9]+`)
 
 // canonicalLog puts log lines into an order that does not depend on the order
 // in which upstream walks its maps: the removals of one collection of stale
@@ -44,7 +39,7 @@ func canonicalLog(lines []observe.LogLine) []observe.LogLine {
 		if walks > 1 {
 			reorder(lines[start:end])
 		}
-		if end == start {
+		if end == start && strings.HasPrefix(lines[start].Text, manyNodes) {
 			lines[start].Text = firstOfMany.ReplaceAllString(lines[start].Text, "$1 ...")
 		}
 		start = max(end, start+1)
@@ -52,16 +47,19 @@ func canonicalLog(lines []observe.LogLine) []observe.LogLine {
 	return lines
 }
 
+// walkMessages are the messages of one step of a walk, in their order.
+var walkMessages = [][]string{
+	{`"removing container"`, `"containerMap: removing container"`, `"RemoveStaleState removing state"`, `"container still active"`, `"containerMap: container still active"`},
+	{`"RemoveContainer start"`, `"RemoveContainer"`},
+	{`"Deleted CPUSet assignment"`, `"Deleted CPUSet baseline entry"`, `"Deleted memory assignment"`},
+	{`"Updated default CPUSet"`, `"Deleted pod"`, `"Updated machine memory state"`},
+	{`"RemoveContainer end"`, `"Released`},
+}
+
 // walkRank is a message's place among those of one step of a walk: 0 for the
 // first of a step, negative for messages of anything else.
 func walkRank(text string) int {
-	for rank, messages := range [][]string{
-		{`"removing container"`, `"containerMap: removing container"`, `"RemoveStaleState removing state"`, `"container still active"`, `"containerMap: container still active"`},
-		{`"RemoveContainer start"`, `"RemoveContainer"`},
-		{`"Deleted CPUSet assignment"`, `"Deleted CPUSet baseline entry"`, `"Deleted memory assignment"`},
-		{`"Updated default CPUSet"`, `"Deleted pod"`, `"Updated machine memory state"`},
-		{`"RemoveContainer end"`, `"Released`},
-	} {
+	for rank, messages := range walkMessages {
 		for _, m := range messages {
 			if strings.HasPrefix(text, m) {
 				return rank
@@ -76,9 +74,12 @@ var (
 	lastOfPod = regexp.MustCompile(`^("Released pod-level .*) containerName="[^"]*"`)
 	walkedRef = regexp.MustCompile(`podUID="([^"]*)" containerName="([^"]*)"`)
 	// firstOfMany is the memory manager's first difference, of any node.
-	firstOfMany = regexp.MustCompile(`^("Memory states for the NUMA node[^"]*" field="[^"]*").*`)
+	firstOfMany = regexp.MustCompile(`^(` + manyNodes + `[^"]*" field="[^"]*").*`)
 	poolUpdates = `"Updated default CPUSet"`
 )
+
+// manyNodes begins the memory manager's message about a difference.
+const manyNodes = `"Memory states for the NUMA node`
 
 // reorder sorts the lines of several steps of a walk by their container. The
 // shared pool between two steps depends on their order and is left out; the

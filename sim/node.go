@@ -163,8 +163,13 @@ func (n *Node) Log() []observe.LogLine {
 }
 
 func (n *Node) drainLog() {
-	if n.life != nil {
-		n.log = append(n.log, n.life.Log()...)
+	if n.life == nil {
+		return
+	}
+	if lines := n.life.Log(); len(n.log) == 0 {
+		n.log = lines
+	} else {
+		n.log = append(n.log, lines...)
 	}
 }
 

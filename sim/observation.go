@@ -34,6 +34,11 @@ type fileID struct {
 
 // stateFile reads cpu_manager_state; a missing file is nil without an error.
 func (n *Node) stateFile() (*kubelet.CPUState, error) {
+	if n.file.replaced && n.running() {
+		if s, err := n.life.Written(); s != nil || err != nil {
+			return s, err
+		}
+	}
 	path := n.path(scenarios.CPUState)
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
@@ -46,12 +51,6 @@ func (n *Node) stateFile() (*kubelet.CPUState, error) {
 	id := fileID{st.Ino, st.Size, st.Mtim}
 	if id == n.file.id {
 		return n.file.state, n.file.err
-	}
-	if n.file.replaced && n.running() {
-		if s, err := n.life.Written(); s != nil || err != nil {
-			n.file = stateFileCache{id: id, state: s, err: err}
-			return s, err
-		}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -159,7 +159,7 @@ func (n *Node) createPod(e scenarios.CreatePod) error {
 		return fmt.Errorf("%w: pod %s exists", scenarios.ErrMisuse, name)
 	}
 	spec := e.Pod.DeepCopy()
-	held := e.HoldInit
+	held := slices.Clone(e.HoldInit) // the scenario may be replayed again
 	if n.scenario.HoldInit {
 		for i := range spec.Spec.InitContainers {
 			held = append(held, spec.Spec.InitContainers[i].Name)

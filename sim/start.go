@@ -23,7 +23,7 @@ func (n *Node) startKubelet(patch json.RawMessage, sourcesNotReady bool) error {
 	}
 	n.restart.starting()
 	err := n.begin()
-	if errors.Is(err, kubelet.ErrKilled) || errors.Is(err, kubelet.ErrCannot) {
+	if errors.Is(err, kubelet.ErrKilled) || errors.Is(err, kubelet.ErrCannot) || errors.Is(err, kubelet.ErrBadState) {
 		n.endLife()
 		return err
 	}

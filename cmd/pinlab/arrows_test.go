@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -30,20 +31,36 @@ func arrows() map[string][]string {
 		"sim/worker":              {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
 		"sim/explain":             {"scenarios/report/screen", "sim", "sim/observe", "sim/kubelet", "scenarios", "scenarios/report", "hwprofiles"},
 		"bench":                   {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
-		"e2e":                     {"scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
+		"e2e":                     {".", "scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
 		"tui":                     {"bench", "scenarios", "sim/observe", "hwprofiles"},
 		"cmd":                     {"*"},
+		".":                       nil, // go.mod as data
 	}
 }
 
+// testArrows are what the tests of a folder may import beyond that; any test may
+// import its own package.
+func testArrows() map[string][]string {
+	return map[string][]string{
+		"sim":         {"scenarios/report"}, // traces of the corpus
+		"sim/kubelet": {"sim", "scenarios"}, // the simulated node beside the bare managers
+	}
+}
+
+// withoutKubelet are the folders that the kubelet's code must not reach by any
+// way: data, the scenario format, and what drives a real kubelet.
+func withoutKubelet() []string {
+	return []string{".", "hwprofiles", "sim/observe", "sim/invariant", "scenarios", "e2e"}
+}
+
 type goPackage struct {
-	ImportPath string
-	Imports    []string
+	ImportPath                               string
+	Imports, TestImports, XTestImports, Deps []string
 }
 
 func TestArrows(t *testing.T) {
 	g := NewWithT(t)
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"...").Output()
 	g.Expect(err).NotTo(HaveOccurred())
 	decoder := json.NewDecoder(strings.NewReader(string(out)))
 	rules := arrows()
@@ -54,22 +71,52 @@ func TestArrows(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimPrefix(p.ImportPath, module)
-		for _, problem := range wrongImports(rules, name, p.Imports) {
+		for _, problem := range wrong(rules, p) {
 			t.Error(problem)
 		}
 	}
 }
 
-func wrongImports(rules map[string][]string, name string, imports []string) []string {
-	folder := name
-	for rules[folder] == nil && strings.Contains(folder, "/") {
-		if _, named := rules[folder]; named {
-			break
-		}
-		folder = folder[:strings.LastIndex(folder, "/")]
+// inside is a package's path in the module, "." for the module's root.
+func inside(path string) (string, bool) {
+	if path+"/" == module {
+		return ".", true
 	}
-	allowed, known := rules[folder]
+	return strings.CutPrefix(path, module)
+}
+
+// wrong says what a package and its tests import that they may not.
+func wrong(rules map[string][]string, p goPackage) []string {
+	name, _ := inside(p.ImportPath)
+	problems := wrongImports(rules, name, p.Imports)
+	folder, allowed, _ := ruleOf(rules, name)
+	withTests := maps.Clone(rules)
+	withTests[folder] = slices.Concat(allowed, testArrows()[folder], []string{name})
+	for _, problem := range wrongImports(withTests, name, slices.Concat(p.TestImports, p.XTestImports)) {
+		problems = append(problems, "a test of "+problem)
+	}
+	if !slices.ContainsFunc(withoutKubelet(), func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") }) {
+		return problems
+	}
+	for _, dep := range p.Deps {
+		if strings.HasPrefix(dep, "k8s.io/kubernetes/") {
+			return append(problems, name+" depends on "+dep+", by whatever way: it must do without the kubelet's code")
+		}
+	}
+	return problems
+}
+
+// ruleOf finds the folder whose rule a package follows.
+func ruleOf(rules map[string][]string, name string) (folder string, allowed []string, known bool) {
+	for folder = name; ; folder = folder[:strings.LastIndex(folder, "/")] {
+		if allowed, known = rules[folder]; known || !strings.Contains(folder, "/") {
+			return folder, allowed, known
+		}
+	}
+}
+
+func wrongImports(rules map[string][]string, name string, imports []string) []string {
+	folder, allowed, known := ruleOf(rules, name)
 	if !known {
 		return []string{name + ": no rule says what it may import; add one to arrows()"}
 	}
@@ -78,15 +125,15 @@ func wrongImports(rules map[string][]string, name string, imports []string) []st
 		if strings.HasPrefix(imp, "k8s.io/kubernetes/") && name != "sim/kubelet" {
 			problems = append(problems, name+" imports "+imp+": only sim/kubelet may")
 		}
-		inside, ours := strings.CutPrefix(imp, module)
+		path, ours := inside(imp)
 		if !ours || slices.Contains(allowed, "*") {
 			continue
 		}
-		if strings.HasPrefix(inside, folder+"/") && folder != "sim" && folder != "scenarios" {
+		if strings.HasPrefix(path, folder+"/") && folder != "sim" && folder != "scenarios" {
 			continue
 		}
-		if !slices.Contains(allowed, inside) {
-			problems = append(problems, name+" imports "+inside+": the arrows do not allow it")
+		if !slices.Contains(allowed, path) {
+			problems = append(problems, name+" imports "+path+": the arrows do not allow it")
 		}
 	}
 	return problems
@@ -102,4 +149,20 @@ func TestArrowsSeeAWrongImport(t *testing.T) {
 	g.Expect(wrongImports(rules, "e2e/lab", []string{module + "sim/kubelet"})).To(HaveLen(1))
 	g.Expect(wrongImports(rules, "elsewhere", nil)).To(HaveLen(1))
 	g.Expect(wrongImports(rules, "sim/kubelet", []string{"k8s.io/kubernetes/pkg/features"})).To(BeEmpty())
+
+	pkg := func(name string) goPackage { return goPackage{ImportPath: module + name} }
+	p := pkg("sim")
+	p.XTestImports = []string{module + "sim", module + "scenarios/report"}
+	g.Expect(wrong(rules, p)).To(BeEmpty())
+	p.TestImports = []string{"k8s.io/kubernetes/pkg/features"}
+	g.Expect(wrong(rules, p)).To(ConsistOf("a test of sim imports k8s.io/kubernetes/pkg/features: only sim/kubelet may"))
+	p = pkg("scenarios")
+	p.XTestImports = []string{module + "sim/kubelet"}
+	g.Expect(wrong(rules, p)).To(ConsistOf(HavePrefix("a test of scenarios imports sim/kubelet")))
+	p = pkg("scenarios/report")
+	p.Imports = []string{module + "scenarios"}
+	p.Deps = []string{"k8s.io/kubernetes/pkg/features"}
+	g.Expect(wrong(rules, p)).To(ConsistOf(HavePrefix("scenarios/report depends on k8s.io/kubernetes/pkg/features")))
+	g.Expect(wrong(rules, goPackage{ImportPath: strings.TrimSuffix(module, "/"), Imports: []string{module + "sim"}})).To(ConsistOf(HavePrefix(". imports sim")))
+	g.Expect(wrong(rules, goPackage{ImportPath: module + "e2e/lab", Imports: []string{strings.TrimSuffix(module, "/"), module + "e2e/agent"}})).To(BeEmpty())
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/worker"
@@ -19,6 +21,10 @@ type planned struct {
 
 // selectJobs makes the list of what to run from the arguments.
 func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, error) {
+	selector, err := parseSelector(f.selector)
+	if err != nil {
+		return nil, err
+	}
 	found, err := find(loader, args)
 	if err != nil {
 		return nil, err
@@ -42,11 +48,7 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 		return nil
 	}
 	for _, s := range found {
-		ok, err := matches(f.selector, s.Labels)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
+		if !selector.Matches(labels.Set(s.Labels)) {
 			continue
 		}
 		refs := f.profiles
@@ -63,7 +65,7 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, fmt.Errorf("no scenario has the labels %s; 'pinlab scenario list' shows the classes", f.selector)
+		return nil, fmt.Errorf("--selector %q selects no scenario; 'pinlab scenario list' shows the classes", f.selector)
 	}
 	return jobs, nil
 }

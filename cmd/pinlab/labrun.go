@@ -21,11 +21,11 @@ func labOptions(w io.Writer) lab.Options {
 
 // runOnLab replays jobs on machines of the lab, one after the other: a machine
 // has all of this one's CPUs.
-func runOnLab(ctx context.Context, jobs []worker.Job, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
+func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	l := lab.New(labOptions(w), sim.StateContent)
+	l := lab.New(labOptions(w), sim.StateContent, sim.Pinning(tools.decoder))
 	defer func() { err = errors.Join(err, l.Close()) }()
 	for i, j := range jobs {
 		if ctx.Err() != nil {

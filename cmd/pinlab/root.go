@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"k8s.io/klog/v2"
-	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 
+	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
+	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/kubelet"
 	"github.com/pinlab/pinlab/sim/worker"
 )
@@ -56,9 +58,15 @@ func harness(err error) error { return &exitError{code: exitHarness, cause: err}
 func run(ctx context.Context, args []string, s stdio) int {
 	// What cadvisor says of a machine while it reads it is no output of ours.
 	klog.SetLogger(logr.Discard())
+	out := &output{Writer: s.out}
+	s.out = out
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out.failed != nil {
+		// Whatever the command made of it: nobody has read all of its answer.
+		err = harness(fmt.Errorf("write the output: %w", out.failed))
+	}
 	if err == nil {
 		return exitHeld
 	}
@@ -71,9 +79,25 @@ func run(ctx context.Context, args []string, s stdio) int {
 		}
 	}
 	for _, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintln(s.err, "pinlab:", line)
+		fmt.Fprintln(s.err, "pinlab:", screen.Visible(line, false)) // a file's name may be anything
 	}
 	return code
+}
+
+// output remembers that something could not be written: a table whose end is
+// missing must not look like an answer.
+type output struct {
+	io.Writer
+	failed error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	return n, err
 }
 
 func newRoot(s stdio) *cobra.Command {
@@ -93,7 +117,7 @@ pinned where and why.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplain(), newProfile(), newScenario(), newWorker())
+	root.AddCommand(newRun(), newExplain(), newProfile(), newScenario(), newLab(), newFidelity(), newWorker())
 	return root
 }
 
@@ -108,18 +132,8 @@ func newToolchain() (*toolchain, error) {
 	if err != nil {
 		return nil, harness(err)
 	}
-	return &toolchain{decoder: decoder, loader: scenarios.Loader{
-		Kubelet: func(config []byte) error {
-			_, err := decoder.Decode(config)
-			return err
-		},
-		KubeletType: func() any { return new(kubeletv1beta1.KubeletConfiguration) },
-		Pod:         kubelet.PreparePod,
-		Profile: func(name string) error {
-			_, err := worker.Resolve(name, "/")
-			return err
-		},
-	}}, nil
+	here := func(ref string) (*hwprofiles.Profile, error) { return worker.Resolve(ref, "/") }
+	return &toolchain{decoder: decoder, loader: sim.NewLoader(decoder, here)}, nil
 }
 
 func newWorker() *cobra.Command {
@@ -141,8 +155,17 @@ func newWorker() *cobra.Command {
 
 // isTerminal says whether a stream is a terminal.
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := file(w)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// file is the file that a stream writes to.
+func file(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return f, ok
 }
 
 // colour says whether output on w may have colours (https://no-color.org).
@@ -152,7 +175,7 @@ func colour(w io.Writer) bool {
 
 // width is the terminal's width, or 80.
 func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := file(w); ok {
 		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols > 20 {
 			return cols
 		}

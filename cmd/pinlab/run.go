@@ -9,10 +9,10 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -29,6 +29,12 @@ type runFlags struct {
 	detail   bool
 	logs     bool
 }
+
+// The targets that a scenario can be replayed on.
+const (
+	targetSim = "sim"
+	targetLab = "lab"
+)
 
 func newRun() *cobra.Command {
 	var f runFlags
@@ -63,8 +69,8 @@ harness could not do its work (a scenario hung, a process crashed).`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
-	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=outage")
-	flags.StringVar(&f.target, "target", "sim", "what to replay on: sim")
+	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=topology, 'class in (topology,device)', outage")
+	flags.StringVar(&f.target, "target", targetSim, "what to replay on: sim, or lab (a virtual machine with a real kubelet)")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json, yaml or junit")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for one scenario; what takes longer is a hang")
 	flags.BoolVar(&f.detail, "detail", false, "show every step (default for a single scenario)")
@@ -82,8 +88,8 @@ func (f runFlags) validate() error {
 	default:
 		return fmt.Errorf("--output %q: want table, json, yaml or junit", f.output)
 	}
-	if f.target != "sim" {
-		return fmt.Errorf("--target %q: want sim", f.target)
+	if f.target != targetSim && f.target != targetLab {
+		return fmt.Errorf("--target %q: want %s or %s", f.target, targetSim, targetLab)
 	}
 	if slices.Contains(f.profiles, "") {
 		return errors.New("--profile is empty: want a profile name, a file, a shape, or 'detected'")
@@ -121,7 +127,12 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 			}
 		},
 	}
-	results, err := pool.Run(cmd.Context(), toRun(jobs))
+	var results []scenarios.Result
+	if f.target == targetLab {
+		results, err = runOnLab(cmd.Context(), tools, toRun(jobs), cmd.ErrOrStderr(), progress)
+	} else {
+		results, err = pool.Run(cmd.Context(), toRun(jobs))
+	}
 	progress.Close()
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -194,21 +205,12 @@ func verdictError(results []scenarios.Result) error {
 	return &exitError{code: code}
 }
 
-// selector is a list of label=value or label!=value requirements.
-func matches(selector string, labels map[string]string) (bool, error) {
-	if selector == "" {
-		return true, nil
+// parseSelector reads a label selector as kubectl does; an empty one selects
+// everything.
+func parseSelector(text string) (labels.Selector, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--selector %q: %w; want a label selector as in kubectl: class=topology, 'class in (topology,device)', outage", text, err)
 	}
-	for part := range strings.SplitSeq(selector, ",") {
-		name, value, ok := strings.Cut(part, "=")
-		negate := strings.HasSuffix(name, "!")
-		name = strings.TrimSpace(strings.TrimSuffix(name, "!"))
-		if !ok || name == "" {
-			return false, fmt.Errorf("--selector %q: %q is not label=value", selector, part)
-		}
-		if (labels[name] == strings.TrimPrefix(value, "=")) == negate {
-			return false, nil
-		}
-	}
-	return true, nil
+	return selector, nil
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
@@ -34,8 +35,12 @@ func newScenarioList() *cobra.Command {
 	var output, selector string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the embedded corpus", Args: cobra.NoArgs,
-		Example: "  pinlab scenario list\n  pinlab scenario list -l class=init-containers",
+		Example: "  pinlab scenario list\n  pinlab scenario list -l class=init-containers\n  pinlab scenario list -l 'outage, class notin (fd-inotify)'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			chosen, err := parseSelector(selector)
+			if err != nil {
+				return err
+			}
 			tools, err := newToolchain()
 			if err != nil {
 				return err
@@ -46,11 +51,7 @@ func newScenarioList() *cobra.Command {
 			}
 			list := []scenarioLine{}
 			for _, s := range found {
-				ok, err := matches(selector, s.Labels)
-				if err != nil {
-					return err
-				}
-				if ok {
+				if chosen.Matches(labels.Set(s.Labels)) {
 					list = append(list, scenarioLine{Name: s.Name, Profile: s.Profile, Steps: len(s.Steps), Labels: s.Labels, Title: s.Title()})
 				}
 			}
@@ -65,7 +66,7 @@ func newScenarioList() *cobra.Command {
 		},
 	}
 	addOutput(cmd, &output)
-	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only scenarios with these labels: class=outage")
+	cmd.Flags().StringVarP(&selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=topology, 'class in (topology,device)', outage")
 	return cmd
 }
 

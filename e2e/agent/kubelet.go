@@ -95,7 +95,7 @@ func (k *kubelet) start(noFile uint64) error {
 		return err
 	}
 	cmd := exec.Command("/usr/bin/kubelet", "--config=/etc/kubernetes/config.json", "--kubeconfig=/etc/kubernetes/kubeconfig",
-		"--hostname-override="+NodeName, "--v=4")
+		"--hostname-override="+NodeName, "--node-ip="+NodeIP, "--v=4")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -30,6 +30,8 @@ const (
 	imageAddress = "127.0.0.1:5000"
 	// NodeName is the name that the kubelet registers.
 	NodeName = "lab"
+	// NodeIP is its address, on the loopback interface: there is no other.
+	NodeIP = "192.0.2.1"
 )
 
 // Node does on this machine what the calls ask for. Its exported methods with
@@ -40,7 +42,7 @@ type Node struct {
 	reader  cgroup.Reader
 	kubelet kubelet
 	hogs    []func() error // each gives back something that was used up
-	setUp   chan error // what became of the setting up
+	setUp   chan error     // what became of the setting up
 }
 
 // New makes the node's agent and begins to start what the kubelet needs. Hello
@@ -193,7 +195,7 @@ func (n *Node) Facts(_ None, f *Facts) error {
 	f.Online, err = observe.ParseCPUs(strings.TrimSpace(string(online)))
 	unread("online CPUs", err)
 	if f.Kubelet.Ready {
-		f.Resources, err = podResources()
+		f.Resources, f.Allocatable, err = podResources()
 		unread("podresources", err)
 	}
 	f.Uptime = uptime()
@@ -212,7 +214,9 @@ func podsInOrder(list []byte) ([][]byte, error) {
 	}
 	var out []dated
 	for _, p := range pods.Items {
-		var meta struct{ Metadata struct{ CreationTimestamp string } }
+		var meta struct {
+			Metadata struct{ CreationTimestamp string }
+		}
 		if err := json.Unmarshal(p, &meta); err != nil {
 			return nil, err
 		}

@@ -69,7 +69,9 @@ type Facts struct {
 	// Resources is what the podresources API says: the exclusive CPUs of
 	// containers by NAMESPACE/POD/CONTAINER. Nil while the kubelet is down.
 	Resources map[string]observe.CPUs
-	Online    observe.CPUs
+	// Allocatable are the CPUs that the podresources API says may be had.
+	Allocatable observe.CPUs
+	Online      observe.CPUs
 	// Uptime is the machine's monotonic clock, in seconds.
 	Uptime float64
 	// Unread says what could not be read.

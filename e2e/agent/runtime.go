@@ -88,30 +88,40 @@ func withRuntime(ctx context.Context, f func(context.Context, runtimeapi.Runtime
 	return f(ctx, runtimeapi.NewRuntimeServiceClient(conn))
 }
 
-// podResources asks the kubelet's podresources API for the exclusive CPUs.
-func podResources() (map[string]observe.CPUs, error) {
+// podResources asks the kubelet's podresources API for the exclusive CPUs of
+// containers, and for those that may be had.
+func podResources() (exclusive map[string]observe.CPUs, allocatable observe.CPUs, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	conn, err := grpc.NewClient("unix://"+kubeletDir+"/pod-resources/kubelet.sock", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer conn.Close()
-	list, err := podresourcesapi.NewPodResourcesListerClient(conn).List(ctx, &podresourcesapi.ListPodResourcesRequest{})
+	client := podresourcesapi.NewPodResourcesListerClient(conn)
+	list, err := client.List(ctx, &podresourcesapi.ListPodResourcesRequest{})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	out := map[string]observe.CPUs{}
+	may, err := client.GetAllocatableResources(ctx, &podresourcesapi.AllocatableResourcesRequest{})
+	if err != nil {
+		return nil, "", err
+	}
+	exclusive = map[string]observe.CPUs{}
 	for _, p := range list.GetPodResources() {
 		for _, c := range p.GetContainers() {
-			ids := make([]int, 0, len(c.GetCpuIds()))
-			for _, id := range c.GetCpuIds() {
-				ids = append(ids, int(id))
-			}
-			out[p.GetNamespace()+"/"+p.GetName()+"/"+c.GetName()] = observe.FromSet(cpuset.New(ids...))
+			exclusive[p.GetNamespace()+"/"+p.GetName()+"/"+c.GetName()] = cpuList(c.GetCpuIds())
 		}
 	}
-	return out, nil
+	return exclusive, cpuList(may.GetCpuIds()), nil
+}
+
+func cpuList(ids []int64) observe.CPUs {
+	list := make([]int, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, int(id))
+	}
+	return observe.FromSet(cpuset.New(list...))
 }
 
 // ExitContainer ends a container's first process with an exit code. The

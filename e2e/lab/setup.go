@@ -21,6 +21,7 @@ type Lab struct {
 	spec  *Spec // made at the first boot
 	vm    *VM
 	of    *hwprofiles.Profile // the profile that vm is made of
+	seen  *hwprofiles.Profile // as its kernel shows it
 	boots []BootTime
 }
 
@@ -37,8 +38,8 @@ type BootTime struct {
 const stepTime = 3 * time.Minute
 
 // New makes a lab. Nothing is built or booted yet.
-func New(o Options, files node.StateFiles) *Lab {
-	return &Lab{opts: o, node: node.Options{Name: "lab", Files: files, Resolve: hwprofiles.Resolve, Step: stepTime}}
+func New(o Options, files node.StateFiles, pinning node.Pinning) *Lab {
+	return &Lab{opts: o, node: node.Options{Name: "lab", Files: files, Pinning: pinning, Resolve: hwprofiles.Resolve, Step: stepTime}}
 }
 
 // Boots are the boots so far.
@@ -56,6 +57,7 @@ func (l *Lab) Close() error {
 
 // Setup is a scenarios.Setup.
 func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Profile) (scenarios.Target, error) {
+	l.seen = nil
 	if err := l.boot(ctx, p); err != nil {
 		if errors.Is(err, machine.ErrShape) {
 			return nil, fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
@@ -69,6 +71,7 @@ func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Pr
 		}
 		return nil, err
 	}
+	l.seen = t.Profile()
 	return t, nil
 }
 
@@ -146,3 +149,7 @@ func (m *labMachine) Reboot(ctx context.Context, p *hwprofiles.Profile) error {
 
 // Close leaves the machine for the next scenario.
 func (m *labMachine) Close() error { return nil }
+
+// Machine is the machine that the last scenario was set up on, as its kernel
+// shows it; nil when there is none.
+func (l *Lab) Machine() *hwprofiles.Profile { return l.seen }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -66,6 +65,9 @@ func (t *Target) observation() observe.Observation {
 	switch {
 	case t.running:
 		o.Kubelet = observe.KubeletRunning
+		if o.Config.CPUManagerPolicy == "static" && f.Allocatable != "" {
+			o.Config.Reserved = observe.FromSet(o.Online.Set().Difference(f.Allocatable.Set()))
+		}
 	case t.failed:
 		o.Kubelet, o.KubeletError = observe.KubeletFailed, f.Kubelet.Fatal
 	}
@@ -122,7 +124,7 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 			oc.State = observe.StateTerminated // it waits to be started again
 		}
 	}
-	oc.Requested = requested(o.Config, oc.QoS, c)
+	oc.Requested, oc.Reason = t.opts.Pinning(t.config, p.spec, c)
 	if state != nil {
 		if cpus, ok := state.Entries[string(p.spec.UID)][c.Name]; ok {
 			oc.Assigned, oc.Exclusive = observe.CPUs(cpus), true
@@ -164,19 +166,6 @@ func threads(g cgroup.Group) []observe.CPUs {
 		out = append(out, observe.CPUs(s))
 	}
 	return out
-}
-
-// requested counts the CPUs that the static policy promises a container: those
-// of a Guaranteed pod's container that asks for whole CPUs.
-func requested(config observe.Config, qos string, c *corev1.Container) int {
-	cpu := c.Resources.Requests[corev1.ResourceCPU]
-	if config.CPUManagerPolicy != "static" || qos != string(corev1.PodQOSGuaranteed) || cpu.IsZero() {
-		return 0
-	}
-	if cpu.MilliValue()%1000 != 0 {
-		return 0
-	}
-	return int(cpu.ScaledValue(resource.Scale(0)))
 }
 
 func numaNodes(p *hwprofiles.Profile, cpus observe.CPUs) []int {
@@ -259,7 +248,6 @@ func (t *Target) observedConfig() observe.Config {
 		TopologyManagerPolicy   string            `json:"topologyManagerPolicy"`
 		TopologyManagerScope    string            `json:"topologyManagerScope"`
 		MemoryManagerPolicy     string            `json:"memoryManagerPolicy"`
-		ReservedSystemCPUs      string            `json:"reservedSystemCPUs"`
 	}
 	_ = json.Unmarshal(t.config, &c) // the loader has read it already
 	or := func(value, fallback string) string {
@@ -268,13 +256,9 @@ func (t *Target) observedConfig() observe.Config {
 		}
 		return value
 	}
-	reserved, _ := observe.ParseCPUs(c.ReservedSystemCPUs) // checked by the loader
-	if !t.running {
-		reserved = ""
-	}
 	return observe.Config{
 		CPUManagerPolicy: or(c.CPUManagerPolicy, "none"), CPUManagerPolicyOptions: c.CPUManagerPolicyOptions,
 		TopologyManagerPolicy: or(c.TopologyManagerPolicy, "none"), TopologyManagerScope: or(c.TopologyManagerScope, "container"),
-		MemoryManagerPolicy: or(c.MemoryManagerPolicy, "None"), Reserved: reserved,
+		MemoryManagerPolicy: or(c.MemoryManagerPolicy, "None"),
 	}
 }

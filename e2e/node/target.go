@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
 	"github.com/pinlab/pinlab/e2e/agent"
@@ -45,12 +47,18 @@ type Machine interface {
 // for no file. UID finds the UID of a pod by its name.
 type StateFiles func(event scenarios.Event, data []byte, uid func(pod string) string) ([]byte, error)
 
+// Pinning says of a container of a manifest how many CPUs it is promised for
+// itself under a kubelet configuration (JSON), 0 for none, and why.
+type Pinning func(config []byte, pod *corev1.Pod, container *corev1.Container) (requested int, reason string)
+
 // Options are what a target needs besides the machine.
 type Options struct {
 	// Name is the target's: lab, kind.
 	Name string
 	// Files makes state files.
 	Files StateFiles
+	// Pinning explains manifests.
+	Pinning Pinning
 	// Resolve finds the profile of a swapProfile event.
 	Resolve func(ref string) (*hwprofiles.Profile, error)
 	// Step bounds the time that one event may take to settle.

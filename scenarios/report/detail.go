@@ -29,7 +29,7 @@ func (t *table) detail(r *scenarios.Result) {
 	if t.opts.Durations {
 		head = append(head, screen.Cells("time", durationText(r.DurationSeconds)))
 	}
-	screen.Columns(t.w, t.paint, "", head)
+	screen.ColumnsWithin(t.w, t.paint, "", t.opts.width(), head)
 
 	var teller teller
 	drawn := false
@@ -105,7 +105,7 @@ func (t *table) state(tell *teller, o *observe.Observation) {
 		t.wrapped("  ", "shared pool "+listOr(o.SharedPool, "empty"))
 	}
 	if len(o.Containers) > 0 {
-		screen.Columns(t.w, t.paint, "  ", containerRows(o))
+		screen.ColumnsWithin(t.w, t.paint, "  ", t.opts.width(), containerRows(o))
 	}
 }
 

@@ -5,12 +5,10 @@ import (
 	"io"
 
 	"sigs.k8s.io/yaml"
-
-	"github.com/pinlab/pinlab/scenarios"
 )
 
-// JSON writes the report as docs/schema/run-report.schema.json describes it.
-func JSON(w io.Writer, r scenarios.RunReport) error {
+// JSON writes a report as docs/schema describes it.
+func JSON(w io.Writer, r any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
@@ -18,7 +16,7 @@ func JSON(w io.Writer, r scenarios.RunReport) error {
 }
 
 // YAML writes the same document as YAML.
-func YAML(w io.Writer, r scenarios.RunReport) error {
+func YAML(w io.Writer, r any) error {
 	data, err := yaml.Marshal(r)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,23 @@ func TestDetail(t *testing.T) {
 	r := scenarios.NewRunReport([]scenarios.Result{driftResult(t)})
 	g.Expect(report.Table(&b, r, report.TableOptions{Detail: true, Profile: machines(t)})).To(Succeed())
 	golden(t, "detail.txt", b.String())
+}
+
+// TestTableKeepsControlCharactersFromTheTerminal: errors and logs are the words
+// of others.
+func TestTableKeepsControlCharactersFromTheTerminal(t *testing.T) {
+	r := driftResult(t)
+	r.Scenario, r.Reason = "clear\x1b[2J", "title\x1b]0;x\a"
+	r.Steps[0].Failures = append(r.Steps[0].Failures, "back\b\x9b")
+	for _, opts := range []report.TableOptions{{Detail: true}, {}, {Detail: true, MapOptions: report.MapOptions{Color: true}}} {
+		g := NewWithT(t)
+		var b bytes.Buffer
+		opts.Profile = machines(t)
+		g.Expect(report.Table(&b, scenarios.NewRunReport([]scenarios.Result{r}), opts)).To(Succeed())
+		g.Expect(b.String()).To(ContainSubstring(`clear\x1b[2J`))
+		g.Expect(b.String()).To(ContainSubstring(`back\b\x9b`))
+		g.Expect(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(b.String(), "")).NotTo(MatchRegexp(`[\x00-\x08\x0b-\x1f\x7f]`))
+	}
 }
 
 func TestTrace(t *testing.T) {

@@ -34,7 +34,8 @@ type TableOptions struct {
 // scenario file and the CPU map at that moment, then a summary.
 func Table(w io.Writer, report scenarios.RunReport, opts TableOptions) error {
 	buffered := bufio.NewWriter(w)
-	t := &table{w: &paragraphs{w: buffered, newlines: 2}, opts: opts, paint: screen.Painter{Color: opts.Color}}
+	paint := screen.Painter{Color: opts.Color}
+	t := &table{w: &paragraphs{w: screen.Clean(buffered, paint), newlines: 2}, opts: opts, paint: paint}
 	if opts.Detail {
 		for i := range report.Results {
 			t.w.separate()

@@ -58,7 +58,7 @@ func (s *search) config(ctx context.Context) error {
 			return err
 		}
 		if _, policy := patch["cpuManagerPolicy"]; policy && len(notes) == 0 {
-			notes = append(notes, "a node that ran with another cpuManagerPolicy has to be drained, and "+kubeletRoot+"/"+stateFile+" deleted while the kubelet is stopped")
+			notes = append(notes, "a node that ran with another cpuManagerPolicy has to be drained, and "+statePath+" deleted while the kubelet is stopped")
 		}
 		if outcome != nil {
 			g := Suggestion{Config: configEdits, Notes: notes, Outcome: outcome}

@@ -71,6 +71,11 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, &InputError{fmt.Errorf("profile %s: the kubelet cannot read this machine: %w", o.Profile.Name, err)}
 	}
+	if o.State != nil {
+		if err := kubelet.CheckCPUState(o.State); err != nil {
+			return nil, &InputError{fmt.Errorf("%s: %w; no kubelet starts with it", o.StateFile, err)}
+		}
+	}
 	x := &explainer{
 		Options: o,
 		sandbox: &sandbox{decoder: o.Decoder, machine: machine, devices: o.Devices, tempDir: o.TempDir},
@@ -146,7 +151,7 @@ func (x *explainer) pods() []*corev1.Pod {
 func (x *explainer) explain(ctx context.Context) error {
 	r := x.report
 	var err error
-	if x.base, err = x.sandbox.run(ctx, trial{x.Config, x.State, x.pods()}); err != nil {
+	if x.base, err = x.sandbox.run(ctx, trial{config: x.Config, state: x.State, pods: x.pods()}); err != nil {
 		return err
 	}
 	r.Kubelet = Kubelet{Starts: x.base.startErr == nil, Config: x.base.config.Observed()}

@@ -14,8 +14,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/pinlab/pinlab/hwprofiles"
-	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/kubelet"
 )
 
@@ -66,11 +66,7 @@ func (q question) options(t testing.TB) Options {
 	o.Profile, err = hwprofiles.Load(profile)
 	g.Expect(err).NotTo(HaveOccurred())
 	if q.config != "" {
-		loader := scenarios.Loader{Kubelet: func(config []byte) error {
-			_, err := decoder.Decode(config)
-			return err
-		}}
-		o.Config, err = loader.KubeletConfig(read(q.config), q.config)
+		o.Config, err = sim.NewLoader(decoder, nil).KubeletConfig(read(q.config), q.config)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	if q.state != "" {
@@ -110,7 +106,7 @@ func questions() []question {
 		}},
 		{name: "existing-state", pods: "big.yaml", config: "reserved.config.yaml", state: "cpu_manager_state.v2"},
 		{name: "state-refused", pods: "fractional.yaml", config: "reserved.config.yaml", state: "cpu_manager_state.none"},
-		{name: "state-truncated", pods: "fractional.yaml", config: "reserved.config.yaml", state: "cpu_manager_state.cut"},
+		{name: "state-corrupt", pods: "fractional.yaml", config: "reserved.config.yaml", state: "cpu_manager_state.corrupt"},
 		{name: "policy-none", pods: "deployment-init.yaml", config: "none.config.yaml"},
 		{name: "nothing-reserved", pods: "fractional.yaml", config: "unreserved.config.yaml"},
 		{name: "workloads", pods: "workloads.yaml"},
@@ -158,6 +154,42 @@ func TestPodOfTheStateFile(t *testing.T) {
 	g.Expect(r.State.Entries[0].Pod).To(Equal("old"))
 }
 
+// A text that is no state file is bad input; one that the kubelet refuses is an
+// answer.
+func TestBadStateFiles(t *testing.T) {
+	ask := func(state string) (*Report, error) {
+		o := question{pods: "fractional.yaml", config: "reserved.config.yaml"}.options(t)
+		o.State, o.StateFile = []byte(state), "copied"
+		return Explain(t.Context(), o)
+	}
+	whole, err := os.ReadFile("testdata/cpu_manager_state.v4")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for state, want := range map[string]string{
+		"":                 "copied: not a CPU manager state file: it is empty",
+		string(whole[:99]): "copied: not a CPU manager state file: unexpected end of JSON input",
+		`{"kind":"Pod"}`:   "copied: not a CPU manager state file: no policyName",
+		`{"policyName":"static","defaultCpuSet":"0-4000000000"}`: "4000000000 is not a CPU id between 0 and 8191",
+	} {
+		g := NewWithT(t)
+		_, err := ask(state)
+		var input *InputError
+		g.Expect(errors.As(err, &input)).To(BeTrue(), "%v", err)
+		g.Expect(err).To(MatchError(ContainSubstring(want)))
+	}
+	for name, state := range map[string]string{
+		"checksum": `{"policyName":"static","defaultCpuSet":"0-15","checksum":1}`,
+		"policy":   `{"policyName":"none","defaultCpuSet":"","checksum":0}`,
+		"topology": `{"policyName":"static","defaultCpuSet":"0-31","checksum":0}`,
+		"version":  `{"policyName":"static","defaultCpuSet":"0-3","entries":{"u-a":"1"},"checksum":1}`,
+	} {
+		g := NewWithT(t)
+		r, err := ask(state)
+		g.Expect(err).NotTo(HaveOccurred(), name)
+		g.Expect(r.Kubelet.Starts).To(BeFalse(), name)
+		g.Expect(r.Held()).To(BeFalse(), name)
+	}
+}
+
 func TestStateFileIsOnlyRead(t *testing.T) {
 	g := NewWithT(t)
 	o := question{pods: "big.yaml", config: "reserved.config.yaml", state: "cpu_manager_state.v4"}.options(t)
@@ -199,6 +231,52 @@ func TestCanceled(t *testing.T) {
 	cancel()
 	_, err := Explain(ctx, question{pods: "big.yaml"}.options(t))
 	NewWithT(t).Expect(errors.Is(err, context.Canceled)).To(BeTrue())
+}
+
+// soon is a context whose time is nearly up.
+type soon struct{ context.Context }
+
+func (soon) Deadline() (time.Time, bool) { return time.Now(), true }
+
+func TestAnswersWithoutTimeForChanges(t *testing.T) {
+	g := NewWithT(t)
+	o := question{pods: "replicas.yaml"}.options(t)
+	r, err := Explain(soon{t.Context()}, o)
+	g.Expect(err).NotTo(HaveOccurred())
+	whole, err := Explain(t.Context(), o)
+	g.Expect(err).NotTo(HaveOccurred())
+	said := 0
+	for i := range r.Pods {
+		g.Expect(r.Pods[i].Verdict).To(Equal(whole.Pods[i].Verdict))
+		g.Expect(r.Pods[i].SameAs).To(Equal(whole.Pods[i].SameAs))
+		g.Expect(r.Pods[i].Suggestions).To(BeEmpty())
+		if len(whole.Pods[i].Suggestions) > 0 {
+			g.Expect(r.Pods[i].Notes).To(Equal([]string{"the time was up before all changes were tried; see --timeout"}))
+			said++
+		}
+	}
+	g.Expect(said).To(BeNumerically(">", 0))
+}
+
+// TestTrialEnds counts the pods that are asked for: none after enough is known.
+func TestTrialEnds(t *testing.T) {
+	g := NewWithT(t)
+	o := question{pods: "replicas.yaml", profile: "xeon-2s24c-smt2"}.options(t)
+	x := &explainer{Options: o, report: &Report{}, sandbox: &sandbox{decoder: o.Decoder}}
+	var err error
+	x.sandbox.machine, err = o.Profile.MachineInfo()
+	g.Expect(err).NotTo(HaveOccurred())
+	pods := x.pods()
+	asked := 0
+	for _, enough := range []int{len(pods), 2} {
+		out, err := x.sandbox.run(t.Context(), trial{config: []byte(AssumedConfig), pods: pods, stop: func(o *outcome) bool {
+			asked++
+			return len(o.pods) == enough
+		}})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out.pods).To(HaveLen(enough))
+	}
+	g.Expect(asked).To(Equal(len(pods) + 2))
 }
 
 func TestManyReplicasInTime(t *testing.T) {

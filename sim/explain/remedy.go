@@ -12,7 +12,7 @@ func (x *explainer) refused(ctx context.Context) error {
 	k := &x.report.Kubelet
 	k.Error = x.base.startErr.Error()
 	if x.State != nil {
-		fresh, err := x.sandbox.run(ctx, trial{x.Config, nil, x.pods()})
+		fresh, err := x.sandbox.run(ctx, trial{config: x.Config, pods: x.pods()})
 		if err != nil {
 			return err
 		}
@@ -21,7 +21,7 @@ func (x *explainer) refused(ctx context.Context) error {
 			k.Remedy = []string{
 				"drain the node: deleting the state file under running pods takes their CPUs from them",
 				"stop the kubelet",
-				"delete " + kubeletRoot + "/" + stateFile,
+				"delete " + statePath,
 				"start the kubelet",
 			}
 			return nil
@@ -73,7 +73,7 @@ func (x *explainer) cure(ctx context.Context, patch map[string]any) ([]Edit, err
 	if _, err := x.Decoder.Decode(merged); err != nil {
 		return nil, nil // it does not go with the rest of the configuration
 	}
-	o, err := x.sandbox.run(ctx, trial{merged, x.State, x.pods()})
+	o, err := x.sandbox.run(ctx, trial{config: merged, state: x.State, pods: x.pods()})
 	if err != nil || o.startErr != nil {
 		return nil, err
 	}

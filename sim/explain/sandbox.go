@@ -15,13 +15,7 @@ import (
 
 	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/kubelet"
-)
-
-// The kubelet's directory, which texts name in place of the temporary one, and
-// its state file.
-const (
-	kubeletRoot = "/var/lib/kubelet"
-	stateFile   = "cpu_manager_state"
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // sandbox starts kubelets in directories of their own and asks them to admit
@@ -39,6 +33,8 @@ type trial struct {
 	config []byte
 	state  []byte // nil for none
 	pods   []*corev1.Pod
+	// stop, when set, is asked after each pod whether that was enough.
+	stop func(*outcome) bool
 }
 
 // outcome is the answer to a trial.
@@ -86,7 +82,7 @@ func (s *sandbox) run(ctx context.Context, t trial) (*outcome, error) {
 	defer os.RemoveAll(dir)
 	n := &node{}
 	if t.state != nil {
-		if err := os.WriteFile(filepath.Join(dir, stateFile), t.state, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, observe.CPUStateFile), t.state, 0o600); err != nil {
 			return nil, fmt.Errorf("state directory: %w", err)
 		}
 		n.pods, n.bound = inState(t.state, t.pods)
@@ -101,7 +97,7 @@ func (s *sandbox) run(ctx context.Context, t trial) (*outcome, error) {
 		if errors.As(err, &panicked) {
 			return nil, fmt.Errorf("starting the kubelet: %w", err)
 		}
-		o.startErr = &startError{strings.ReplaceAll(err.Error(), dir, kubeletRoot)}
+		o.startErr = &startError{strings.ReplaceAll(err.Error(), dir, observe.KubeletRoot)}
 		return o, nil
 	}
 	for _, pod := range t.pods {
@@ -113,6 +109,9 @@ func (s *sandbox) run(ctx context.Context, t trial) (*outcome, error) {
 			return nil, fmt.Errorf("admission of pod %s: %w", pod.Name, err)
 		}
 		o.pods = append(o.pods, *p)
+		if t.stop != nil && t.stop(o) {
+			break
+		}
 	}
 	o.last = l.Snapshot()
 	return o, nil

@@ -15,6 +15,9 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
+// statePath is where a node has its state file.
+const statePath = observe.KubeletRoot + "/" + observe.CPUStateFile
+
 // inState makes the pods that a state file knows and the manifest does not: a
 // kubelet takes the CPUs back from a pod that nobody has heard of. Of such a
 // pod only its CPUs are known, so these are its request. The manifest's own

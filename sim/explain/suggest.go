@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,7 +17,16 @@ import (
 
 // suggest looks for the smallest changes of every pod that is not pinned, once
 // for each workload and answer.
+//
+// The answers are there by now. So that they are not lost when the time is up,
+// the search ends before it.
 func (x *explainer) suggest(ctx context.Context) error {
+	soft := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		soft, cancel = context.WithTimeout(ctx, time.Until(end)*3/4)
+		defer cancel()
+	}
 	x.seen = map[string]string{}
 	for i := range x.report.Pods {
 		p := &x.report.Pods[i]
@@ -29,7 +39,12 @@ func (x *explainer) suggest(ctx context.Context) error {
 			continue
 		}
 		x.seen[key] = p.Pod
-		if err := x.suggestFor(ctx, i, p); err != nil {
+		err := x.suggestFor(soft, i, p)
+		if err != nil && errors.Is(err, soft.Err()) && ctx.Err() == nil {
+			p.Notes = append(p.Notes, "the time was up before all changes were tried; see --timeout")
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -57,12 +72,12 @@ func (x *explainer) suggestFor(ctx context.Context, i int, p *Pod) error {
 	if x.report.Kubelet.Config.CPUManagerPolicy != "static" {
 		steps = []func(context.Context) error{s.config} // no pod can help itself
 	}
+	defer func() { p.Suggestions = s.found }()
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	p.Suggestions = s.found
 	if len(s.found) == 0 && p.Verdict != NotPlaced {
 		p.Notes = append(p.Notes, "no change to this pod alone was found that gets it pinned on this node")
 	}
@@ -203,7 +218,13 @@ func (s *search) try(ctx context.Context, config []byte, changed *corev1.Pod) (f
 	if kubelet.PreparePod(changed.DeepCopy()) != nil {
 		return nil, nil, nil
 	}
-	t := trial{config: config, state: s.usableState(), pods: s.changedPods(changed, s.index+1)}
+	t := trial{config: config, state: s.usableState(), pods: s.changedPods(changed)}
+	// One that is not pinned up to this pod is enough to know; else the pods
+	// after it are asked for, too.
+	t.stop = func(o *outcome) bool {
+		i := len(o.pods) - 1
+		return i <= s.index && s.replica(i) && pinned(s.explainer, o, i, t.pods[i]) == nil
+	}
 	o, err := s.sandbox.run(ctx, t)
 	var panicked *kubelet.PanicError
 	if errors.As(err, &panicked) {
@@ -218,12 +239,12 @@ func (s *search) try(ctx context.Context, config []byte, changed *corev1.Pod) (f
 		if o, err = s.sandbox.run(ctx, t); err != nil {
 			return nil, nil, err
 		}
-		notes = append(notes, "the kubelet refuses the state file under this configuration: drain the node, stop the kubelet, delete "+kubeletRoot+"/"+stateFile+", change the configuration, start the kubelet")
+		notes = append(notes, "the kubelet refuses the state file under this configuration: drain the node, stop the kubelet, delete "+statePath+", change the configuration, start the kubelet")
 	}
 	if o.startErr != nil {
 		return nil, nil, nil
 	}
-	for i := range t.pods {
+	for i := range s.index + 1 {
 		if !s.replica(i) {
 			continue
 		}
@@ -231,13 +252,12 @@ func (s *search) try(ctx context.Context, config []byte, changed *corev1.Pod) (f
 			return nil, nil, nil
 		}
 	}
-	more, err := s.others(ctx, t, changed)
-	return found, append(notes, more...), err
+	return found, append(notes, s.others(o, t.pods)...), nil
 }
 
-// changedPods are the first pods, those of the workload changed.
-func (s *search) changedPods(changed *corev1.Pod, n int) []*corev1.Pod {
-	pods := s.pods()[:n]
+// changedPods are the pods, those of the workload changed.
+func (s *search) changedPods(changed *corev1.Pod) []*corev1.Pod {
+	pods := s.pods()
 	for i := range pods {
 		if s.replica(i) {
 			pods[i] = withSpec(pods[i], changed)
@@ -246,29 +266,21 @@ func (s *search) changedPods(changed *corev1.Pod, n int) []*corev1.Pod {
 	return pods
 }
 
-// others asks what a change that holds for a pod means for the pods after it:
+// others says what a change that holds for a pod means for the pods after it:
 // CPUs of its own are taken from somewhere.
-func (s *search) others(ctx context.Context, t trial, changed *corev1.Pod) ([]string, error) {
-	if s.index+1 == len(s.Pods) {
-		return nil, nil
-	}
-	t.pods = s.changedPods(changed, len(s.Pods))
-	o, err := s.sandbox.run(ctx, t)
-	if err != nil || o.startErr != nil {
-		return nil, err
-	}
+func (s *search) others(o *outcome, pods []*corev1.Pod) []string {
 	var notes []string
 	replicas, holds := 0, 0
 	var lost []string
-	for i := range t.pods {
+	for i := range pods {
 		switch {
 		case s.replica(i):
 			replicas++
-			if pinned(s.explainer, o, i, t.pods[i]) != nil {
+			if pinned(s.explainer, o, i, pods[i]) != nil {
 				holds++
 			}
 		case i > s.index && !o.pods[i].Admitted && (s.base.pods == nil || s.base.pods[i].Admitted):
-			lost = append(lost, t.pods[i].Name)
+			lost = append(lost, pods[i].Name)
 		}
 	}
 	if holds < replicas {
@@ -281,7 +293,7 @@ func (s *search) others(ctx context.Context, t trial, changed *corev1.Pod) ([]st
 		}
 		notes = append(notes, "the node has no room then for "+listWords(lost))
 	}
-	return notes, nil
+	return notes
 }
 
 // usableState is the state file, unless the kubelet refuses it anyway.

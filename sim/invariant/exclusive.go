@@ -191,6 +191,9 @@ func exclusiveCount(k *Checker) {
 	}
 	for i := range v.containers {
 		switch c := &v.containers[i]; {
+		case c.Exclusive && c.Requested == 0 && !c.assigned.empty():
+			// It got them under another configuration.
+			k.violated("%s holds %s of its own, which it is not owed: %s", c.Ref(), c.Assigned, c.Reason)
 		case c.Exclusive && c.assigned.size() != c.Requested:
 			k.violated("%s asked for %d CPUs and holds %d: %s", c.Ref(), c.Requested, c.assigned.size(), poolText(c.Assigned))
 		case !c.Exclusive && c.Requested > 0 && c.running():

@@ -293,6 +293,13 @@ func TestExclusiveCount(t *testing.T) {
 			want:   invariant.ExclusiveCount, detail: "a/app asked for 2 CPUs and holds 1: 1",
 		},
 		{
+			name: "not owed any more", containers: []observe.Container{app("a", "app", "1,5")},
+			mutate: func(o *observe.Observation) {
+				o.Containers[0].Requested, o.Containers[0].Reason = 0, "pod-level resources: feature gate PodLevelResourceManagers is off"
+			},
+			want: invariant.ExclusiveCount, detail: "a/app holds 1,5 of its own, which it is not owed: pod-level resources: feature gate PodLevelResourceManagers is off",
+		},
+		{
 			name: "two asked, none held", containers: []observe.Container{shared("a", "app")},
 			mutate: func(o *observe.Observation) { o.Containers[0].Requested = 2 },
 			want:   invariant.ExclusiveCount, detail: "a/app runs, asked for 2 CPUs and holds none of its own",

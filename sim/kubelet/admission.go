@@ -2,13 +2,17 @@ package kubelet
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	cpustate "k8s.io/kubernetes/pkg/kubelet/cm/cpumanager/state"
 	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager/state"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/sim/observe"
 )
@@ -88,7 +92,7 @@ type Snapshot struct {
 // Snapshot reads the managers' state.
 func (l *Lifetime) Snapshot() Snapshot {
 	r := l.cpu.State()
-	s := Snapshot{SharedPool: observe.FromSet(r.GetDefaultCPUSet()), Reserved: l.reserved, Entries: map[ContainerKey]observe.CPUs{}}
+	s := Snapshot{SharedPool: l.sharedPool(), Reserved: l.reserved, Entries: map[ContainerKey]observe.CPUs{}}
 	for uid, containers := range r.GetCPUAssignments() {
 		for name, set := range containers {
 			s.Entries[ContainerKey{uid, name}] = observe.FromSet(set)
@@ -102,6 +106,38 @@ func (l *Lifetime) Snapshot() Snapshot {
 	}
 	s.NUMA = numaMemory(l.memory.State().GetMachineState())
 	return s
+}
+
+// sharedPool formats the CPU manager's default set where it is: the copy that
+// upstream hands out costs more than all else that is looked at after a step.
+func (l *Lifetime) sharedPool() observe.CPUs {
+	if l.pool != nil {
+		return observe.FromSet(*l.pool)
+	}
+	return observe.FromSet(l.cpu.State().GetDefaultCPUSet())
+}
+
+// poolOf finds the default set in the CPU manager's state; nil when it is not
+// where this version has it. The set may be read while the manager's loop is
+// parked.
+func poolOf(s cpustate.Reader) *cpuset.CPUSet {
+	memory := field(field(reflect.ValueOf(s), "cache"), "defaultCPUSet")
+	if !memory.IsValid() || memory.Type() != reflect.TypeFor[cpuset.CPUSet]() {
+		return nil
+	}
+	return (*cpuset.CPUSet)(unsafe.Pointer(memory.UnsafeAddr()))
+}
+
+// field is a field of the struct that v points to, directly or in an interface;
+// the zero Value when there is none.
+func field(v reflect.Value, name string) reflect.Value {
+	if v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	return v.Elem().FieldByName(name)
 }
 
 func numaMemory(machine state.NUMANodeMap) []observe.NUMAMemory {

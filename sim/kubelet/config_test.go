@@ -1,8 +1,6 @@
 package kubelet
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -41,16 +39,4 @@ func TestGatesAreThoseOfTheLastConfig(t *testing.T) {
 	with.Stop()
 	without := start(t, params(t, &desk{}, `{}`))
 	g.Expect(without.params.Config.GateEnabled("PodLevelResourceManagers")).To(BeFalse())
-}
-
-func TestStateFileOfBillionsIsRefused(t *testing.T) {
-	for _, content := range []string{
-		`{"policyName":"static","defaultCpuSet":"0-4000000000","checksum":0}`,
-		`{"data":"{\"defaultCpuSet\":\"0-4000000000\"}","dataChecksum":1}`,
-	} {
-		g := NewWithT(t)
-		p := params(t, &desk{}, static)
-		g.Expect(os.WriteFile(filepath.Join(p.StateDir, cpuStateFile), []byte(content), 0o600)).To(Succeed())
-		g.Expect(New(p).Start()).To(MatchError(ErrCannot))
-	}
 }

@@ -17,6 +17,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 	schedulerframework "k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/utils/cpuset"
 
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
@@ -87,7 +88,10 @@ type Lifetime struct {
 	reserved observe.CPUs
 	policy   string
 	written  *state.CPUManagerCheckpointData
-	cannot   error // set while starting: what the lifetime cannot play
+	// writtenState is written as read back; nil until asked for.
+	writtenState *CPUState
+	pool         *cpuset.CPUSet // the CPU manager's own; nil when it cannot be reached
+	cannot       error          // set while starting: what the lifetime cannot play
 
 	endOnce sync.Once
 	ended   chan struct{}
@@ -201,13 +205,14 @@ func (l *Lifetime) startManagers() error {
 	if l.hasLoop = l.policy == string(cpumanager.PolicyStatic); l.hasLoop {
 		l.gate.waitParked(l.ended)
 	}
-	if err := l.interceptWrites(cpuStateFile, l.cpu.State()); err != nil {
+	if err := l.interceptWrites(observe.CPUStateFile, l.cpu.State()); err != nil {
 		return err
 	}
+	l.pool = poolOf(l.cpu.State())
 	if err := l.memory.Start(l.ctx, l.params.Node.ActivePods, l.gate, l.statuses(), runtimeService{l.params.Node}, refs.Clone()); err != nil {
 		return fmt.Errorf("start memory manager error: %w", err)
 	}
-	if err := l.interceptWrites(memoryStateFile, l.memory.State()); err != nil {
+	if err := l.interceptWrites(observe.MemoryStateFile, l.memory.State()); err != nil {
 		return err
 	}
 	if l.policy == string(cpumanager.PolicyStatic) {
@@ -299,7 +304,7 @@ func (l *Lifetime) Reconcile() error {
 func (l *Lifetime) Log() []observe.LogLine {
 	lines := l.log.take()
 	defer l.log.reuse(lines)
-	return render(lines)
+	return l.log.render(lines)
 }
 
 // runtimeService is the part of the CRI that the managers use.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"testing"
 	"time"
@@ -125,6 +126,40 @@ func TestPinAndRelease(t *testing.T) {
 	g.Expect(d.updates).To(ConsistOf("web-app=0,2-8,10-15", "web-app=0-15"))
 }
 
+// TestSnapshotReadsUpstreamsState holds the short way to the shared pool against
+// upstream's own, which must both be there.
+func TestSnapshotReadsUpstreamsState(t *testing.T) {
+	for _, config := range []string{static, `{cpuManagerPolicy: none}`} {
+		g := NewWithT(t)
+		p := guaranteed("db", 2)
+		d := &desk{pods: []*v1.Pod{p}}
+		l := start(t, params(t, d, config))
+		g.Expect(l.pool).NotTo(BeNil(), "pinlab must be adapted to this kubelet version")
+		seen := map[observe.CPUs]bool{}
+		same := func() {
+			pool := observe.FromSet(l.cpu.State().GetDefaultCPUSet())
+			g.Expect(l.Snapshot().SharedPool).To(Equal(pool))
+			seen[pool] = true
+		}
+		same()
+		_, err := l.Admit(p, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		same()
+		d.pods = nil
+		g.Expect(l.Reconcile()).To(Succeed())
+		same()
+		l.pool = nil
+		same()
+		if config == static {
+			g.Expect(seen).To(HaveLen(2))
+		}
+	}
+	g := NewWithT(t)
+	g.Expect(poolOf(nil)).To(BeNil())
+	g.Expect(field(reflect.ValueOf(&struct{ cache int }{}), "cache").IsValid()).To(BeTrue())
+	g.Expect(field(field(reflect.ValueOf(&struct{ cache int }{}), "cache"), "defaultCPUSet").IsValid()).To(BeFalse())
+}
+
 func TestKillBetweenTwoWrites(t *testing.T) {
 	g := NewWithT(t)
 	d := &desk{pods: []*v1.Pod{guaranteed("db", 2)}}
@@ -143,7 +178,7 @@ func TestKillBetweenTwoWrites(t *testing.T) {
 	armed = true
 	_, err := l.Admit(d.pods[0], nil)
 	g.Expect(err).To(MatchError(ErrKilled))
-	data, err := os.ReadFile(filepath.Join(p.StateDir, cpuStateFile))
+	data, err := os.ReadFile(filepath.Join(p.StateDir, observe.CPUStateFile))
 	g.Expect(err).NotTo(HaveOccurred())
 	state, err := ReadCPUState(data)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -30,6 +30,7 @@ type recorder struct {
 	verbosity int
 	lines     []logEntry
 	spare     []logEntry
+	text      bytes.Buffer // of render, for the next one
 	// hook is called before a line is kept; it lets the lifetime see where
 	// upstream is.
 	hook func(msg string)
@@ -105,25 +106,31 @@ func (s sink) WithValues(kv ...any) logr.LogSink {
 // text format puts it into the message.
 func (s sink) WithName(string) logr.LogSink { return s }
 
-// render formats lines as klog's text format does, without the header.
-func render(lines []logEntry) []observe.LogLine {
+// render formats lines as klog's text format does, without the header. Their
+// texts are parts of one. It may not run twice at a time.
+func (r *recorder) render(lines []logEntry) []observe.LogLine {
 	if len(lines) == 0 {
 		return nil
 	}
-	var buf bytes.Buffer
-	out := make([]observe.LogLine, 0, len(lines))
-	for _, l := range lines {
-		line := observe.LogLine{Severity: "I", Verbosity: l.level}
+	buf := &r.text
+	buf.Reset()
+	out := make([]observe.LogLine, len(lines))
+	ends := make([]int, len(lines))
+	for i, l := range lines {
+		out[i] = observe.LogLine{Severity: "I", Verbosity: l.level}
 		if l.isErr {
-			line.Severity = "E"
+			out[i].Severity = "E"
 		}
-		buf.Reset()
-		if renderPlain(&buf, l) {
-			line.Text = buf.String()
-		} else {
-			line.Text = renderFull(l)
+		start := buf.Len()
+		if !renderPlain(buf, l) {
+			buf.Truncate(start)
+			buf.WriteString(renderFull(l))
 		}
-		out = append(out, line)
+		ends[i] = buf.Len()
+	}
+	text, start := buf.String(), 0
+	for i, end := range ends {
+		out[i].Text, start = text[start:end], end
 	}
 	return out
 }
@@ -153,7 +160,7 @@ func renderPlain(buf *bytes.Buffer, l logEntry) bool {
 	if len(l.kv)%2 != 0 || strings.Contains(l.msg, "\n") {
 		return false
 	}
-	buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), l.msg))
+	writeQuoted(buf, l.msg)
 	if l.err != nil && !writePair(buf, "err", l.err) {
 		return false
 	}
@@ -209,19 +216,52 @@ func writePair(buf *bytes.Buffer, key string, value any) bool {
 	case int:
 		buf.Write(strconv.AppendInt(buf.AvailableBuffer(), int64(v), 10))
 		return true
-	case bool, types.UID, lifecycle.Operation:
-		if json.NewEncoder(buf).Encode(v) != nil {
-			return false
-		}
-		buf.Truncate(buf.Len() - 1) // the encoder's line end
+	case bool:
+		buf.Write(strconv.AppendBool(buf.AvailableBuffer(), v))
 		return true
+	case types.UID: // JSON, as any type that klog does not know
+		return writeJSON(buf, string(v))
+	case lifecycle.Operation:
+		return writeJSON(buf, string(v))
 	default:
 		return false
 	}
 	if strings.Contains(text, "\n") {
 		return false
 	}
-	buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), text))
+	writeQuoted(buf, text)
+	return true
+}
+
+// plain says that a text is the same between quotes, for strconv and in JSON.
+func plain(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+func writeQuoted(buf *bytes.Buffer, text string) {
+	if !plain(text) {
+		buf.Write(strconv.AppendQuote(buf.AvailableBuffer(), text))
+		return
+	}
+	buf.WriteByte('"')
+	buf.WriteString(text)
+	buf.WriteByte('"')
+}
+
+func writeJSON(buf *bytes.Buffer, text string) bool {
+	if plain(text) {
+		writeQuoted(buf, text)
+		return true
+	}
+	if json.NewEncoder(buf).Encode(text) != nil {
+		return false
+	}
+	buf.Truncate(buf.Len() - 1) // the encoder's line end
 	return true
 }
 
@@ -233,8 +273,11 @@ func writeHint(buf *bytes.Buffer, h topologymanager.TopologyHint) {
 		buf.WriteString("null")
 	} else {
 		mask := uint64(0)
-		for _, node := range h.NUMANodeAffinity.GetBits() {
-			mask |= 1 << node
+		for node, left := 0, h.NUMANodeAffinity.Count(); left > 0; node++ {
+			if h.NUMANodeAffinity.IsSet(node) {
+				mask |= 1 << node
+				left--
+			}
 		}
 		buf.Write(strconv.AppendUint(buf.AvailableBuffer(), mask, 10))
 	}

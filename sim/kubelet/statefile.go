@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"k8s.io/kubernetes/pkg/kubelet/checkpointmanager"
 	"k8s.io/kubernetes/pkg/kubelet/checkpointmanager/checksum"
@@ -28,6 +24,9 @@ type CPUState struct {
 // ReadCPUState reads a state file as the kubelet does: the v4 payload counts
 // where there is one, then v3, then v2. The checksum is verified.
 func ReadCPUState(data []byte) (*CPUState, error) {
+	if err := BoundedCPUState(data); err != nil {
+		return nil, err
+	}
 	v4 := &state.CPUManagerCheckpoint{}
 	err := verified(v4, data)
 	if err == nil {
@@ -174,6 +173,9 @@ func EditCPUState(data []byte, set map[string]json.RawMessage, fix bool) ([]byte
 	if err != nil || !fix {
 		return edited, err
 	}
+	if err := BoundedCPUState(edited); err != nil {
+		return nil, err // decoding counts the CPUs of pods
+	}
 	c := &state.CPUManagerCheckpoint{}
 	if _, v4 := doc["data"]; !v4 {
 		var old checkpointmanager.Checkpoint = &state.CPUManagerCheckpointV2{Entries: map[string]map[string]string{}}
@@ -191,25 +193,4 @@ func EditCPUState(data []byte, set map[string]json.RawMessage, fix bool) ([]byte
 	d := &c.CheckpointData
 	d.PolicyName, d.DefaultCPUSet, d.Entries = c.PolicyName, c.DefaultCPUSet, c.Entries
 	return c.MarshalCheckpoint()
-}
-
-// listValue is a CPU list in a state file, in the v4 payload's escaped form too.
-var listValue = regexp.MustCompile(`"[0-9][0-9,\-]*\\?"`)
-
-// boundedStateFile refuses a CPU manager state file with CPUs that no kernel
-// has: upstream would try to count them all.
-func boundedStateFile(dir string) error {
-	data, err := os.ReadFile(filepath.Join(dir, cpuStateFile))
-	if err != nil {
-		return nil // upstream says what is wrong with it
-	}
-	for _, quoted := range listValue.FindAllString(string(data), -1) {
-		list := strings.Trim(quoted, `"\`)
-		for _, number := range strings.FieldsFunc(list, func(r rune) bool { return r < '0' || r > '9' }) {
-			if len(number) > 4 && strings.ContainsRune(list, '-') {
-				return fmt.Errorf("%w: %s: CPU list %q goes beyond CPU %d, and a kubelet would count to its end", ErrCannot, cpuStateFile, list, observe.MaxCPUID)
-			}
-		}
-	}
-	return nil
 }

@@ -32,7 +32,7 @@ func TestBuiltStateFilesAreUpstreams(t *testing.T) {
 			g.Expect(*read).To(Equal(sample(entries)))
 			p := params(t, &desk{}, static)
 			p.SourcesReady = false // else the entry's pod, unknown here, is collected
-			g.Expect(os.WriteFile(filepath.Join(p.StateDir, cpuStateFile), data, 0o600)).To(Succeed())
+			g.Expect(os.WriteFile(filepath.Join(p.StateDir, observe.CPUStateFile), data, 0o600)).To(Succeed())
 			l := New(p)
 			g.Expect(l.Start()).To(Succeed(), version)
 			g.Expect(l.Snapshot().Entries).To(Equal(sample(entries).Entries))
@@ -93,7 +93,11 @@ func FuzzReadCPUState(f *testing.F) {
 	f.Add([]byte(`{"policyName":"static","defaultCpuSet":"0-3","checksum":0}`))
 	f.Add([]byte(`{"policyName":"none","defaultCpuSet":"0-2000000000","checksum":0}`))
 	f.Add([]byte(`{"data":"null","dataChecksum":1}`))
+	f.Add([]byte(v4Of(`{"policyName":"static","podEntries":{"u":{"cpuSet":"0-2000000000"}}}`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if CheckCPUState(data) == nil && BoundedCPUState(data) != nil {
+			t.Fatal("well-formed and yet beyond the bounds")
+		}
 		s, err := ReadCPUState(data)
 		if err != nil {
 			return

@@ -11,12 +11,8 @@ import (
 
 	"k8s.io/kubernetes/pkg/kubelet/checkpointmanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager/state"
-)
 
-// The managers' state files below the kubelet's root directory.
-const (
-	cpuStateFile    = "cpu_manager_state"
-	memoryStateFile = "memory_manager_state"
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // hookedStore is a CheckpointManager whose writes go through a WriteHook.
@@ -30,7 +26,7 @@ func (s hookedStore) CreateCheckpoint(file string, c checkpointmanager.Checkpoin
 	return s.lifetime.params.OnWrite(file, func() error {
 		err := s.CheckpointManager.CreateCheckpoint(file, c)
 		if cpu, ok := c.(*state.CPUManagerCheckpoint); ok && err == nil {
-			s.lifetime.written = &cpu.CheckpointData
+			s.lifetime.written, s.lifetime.writtenState = &cpu.CheckpointData, nil
 		}
 		return err
 	})
@@ -42,7 +38,12 @@ func (l *Lifetime) Written() (*CPUState, error) {
 	if l.written == nil {
 		return nil, nil
 	}
-	return newCPUState(l.written.PolicyName, l.written.DefaultCPUSet, l.written.Entries)
+	if l.writtenState != nil {
+		return l.writtenState, nil
+	}
+	var err error
+	l.writtenState, err = newCPUState(l.written.PolicyName, l.written.DefaultCPUSet, l.written.Entries)
+	return l.writtenState, err
 }
 
 // interceptWrites puts the WriteHook between a manager's state and its
@@ -87,16 +88,16 @@ func (l *Lifetime) watchStart(msg string) {
 	}
 	switch msg {
 	case msgLoading:
-		_, err := os.Stat(filepath.Join(l.params.StateDir, cpuStateFile))
+		_, err := os.Stat(filepath.Join(l.params.StateDir, observe.CPUStateFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			// The hook cannot stop upstream from writing here, only end it.
-			if err := l.params.OnWrite(cpuStateFile, func() error { return nil }); err != nil {
-				l.cannot = fmt.Errorf("%w: the first write of a missing %s cannot be made to fail with %w; limitOpenFiles can", ErrCannot, cpuStateFile, err)
+			if err := l.params.OnWrite(observe.CPUStateFile, func() error { return nil }); err != nil {
+				l.cannot = fmt.Errorf("%w: the first write of a missing %s cannot be made to fail with %w; limitOpenFiles can", ErrCannot, observe.CPUStateFile, err)
 			}
 		}
 	case msgDefault:
 		if of := l.cpu.State(); of != nil {
-			_ = l.interceptWrites(cpuStateFile, of)
+			_ = l.interceptWrites(observe.CPUStateFile, of)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 
@@ -14,28 +13,21 @@ import (
 // The empty string is the empty set.
 type CPUs string
 
-// FromSet formats a cpuset as its String method does, without sorting: after
-// every step of a replay some hundred CPUs are formatted several times.
+// FromSet formats a cpuset as its String method does. It looks the CPUs up in
+// their order, which is cheaper than to sort them: after every step of a replay
+// some hundred CPUs are formatted several times.
 func FromSet(s cpuset.CPUSet) CPUs {
-	var words [(MaxCPUID + 1) / 64]uint64
-	most := -1
-	for _, id := range s.UnsortedList() {
-		if id < 0 || id > MaxCPUID {
-			return CPUs(s.String())
-		}
-		words[id/64] |= 1 << (id % 64)
-		most = max(most, id)
-	}
 	buf := make([]byte, 0, 64)
-	for id := 0; id <= most; id++ {
-		rest := words[id/64] >> (id % 64)
-		if rest == 0 {
-			id |= 63 // nothing more in this word
+	left := s.Size()
+	for id := 0; left > 0; id++ {
+		if id > MaxCPUID {
+			return CPUs(s.String()) // has ids out of bounds
+		}
+		if !s.Contains(id) {
 			continue
 		}
-		id += bits.TrailingZeros64(rest)
 		first := id
-		for id < most && words[(id+1)/64]&(1<<((id+1)%64)) != 0 {
+		for left--; left > 0 && s.Contains(id+1); left-- {
 			id++
 		}
 		if len(buf) > 0 {
@@ -112,17 +104,52 @@ func cpuID(text string) (int, bool) {
 // MaxCPUID bounds the CPU ids that a list may name; Linux supports 8192 CPUs.
 const MaxCPUID = 8191
 
-// ParseSet is cpuset.Parse with a bound: a list such as "0-2000000000" is an
+// Named counts the CPUs that a list names, repetitions included, without making
+// a set of them. A list that goes beyond the bounds is an error; one that is
+// malformed in another way is counted as far as it can be read.
+func Named(list string) (int, error) {
+	for r := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == '-' }) {
+		if len(r) > 4 || (len(r) == 4 && r > fmt.Sprint(MaxCPUID)) {
+			return 0, fmt.Errorf("CPU list %s: %s is not a CPU id between 0 and %d", quoted(list), shortened(r), MaxCPUID)
+		}
+	}
+	named := 0
+	for part := range strings.SplitSeq(list, ",") {
+		low, high, isRange := strings.Cut(part, "-")
+		first, err := strconv.Atoi(low)
+		last := first
+		if isRange && err == nil {
+			last, err = strconv.Atoi(high)
+		}
+		if err == nil && first <= last {
+			named += last - first + 1
+		}
+		if named > MaxCPUID+1 {
+			return 0, fmt.Errorf("CPU list %s names more than %d CPUs", quoted(list), MaxCPUID+1)
+		}
+	}
+	return named, nil
+}
+
+// quoted is a list for a message: one that is too long for a person is cut.
+func quoted(list string) string { return strconv.Quote(shortened(list)) }
+
+func shortened(text string) string {
+	if len(text) > 100 {
+		return text[:100] + "..."
+	}
+	return text
+}
+
+// ParseSet is cpuset.Parse with bounds: a list such as "0-2000000000" is an
 // error, not a machine without memory.
 func ParseSet(list string) (cpuset.CPUSet, error) {
-	for _, r := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == '-' }) {
-		if len(r) > 4 || (len(r) == 4 && r > fmt.Sprint(MaxCPUID)) {
-			return cpuset.New(), fmt.Errorf("CPU list %q: %s is not a CPU id between 0 and %d", list, r, MaxCPUID)
-		}
+	if _, err := Named(list); err != nil {
+		return cpuset.New(), err
 	}
 	set, err := cpuset.Parse(list)
 	if err != nil {
-		return cpuset.New(), fmt.Errorf("CPU list %q: %w", list, err)
+		return cpuset.New(), fmt.Errorf("CPU list %s: %w", quoted(list), err)
 	}
 	return set, nil
 }

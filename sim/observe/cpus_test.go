@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -21,6 +22,24 @@ func TestParseCPUs(t *testing.T) {
 	for _, list := range []string{"a", "1-", "-1", "3-1", "1,,2", "8192", "0-2000000000", "1-2-3", ",", "1,"} {
 		_, err := ParseCPUs(list)
 		NewWithT(t).Expect(err).To(HaveOccurred(), list)
+	}
+}
+
+// TestNamed counts what cpuset.Parse would go through.
+func TestNamed(t *testing.T) {
+	for list, want := range map[string]int{
+		"": 0, "5": 1, "0-3,8": 5, "0-3,0-3": 8, "0-8191": 8192, "3-1": 0, "1-,x,2": 1, "1-2-3": 0,
+	} {
+		g := NewWithT(t)
+		got, err := Named(list)
+		g.Expect(err).NotTo(HaveOccurred(), list)
+		g.Expect(got).To(Equal(want), list)
+	}
+	for _, list := range []string{"8192", "0-2000000000", "1-+99999", "0-8191,0", strings.Repeat("0-4095,", 1e6)} {
+		_, err := Named(list)
+		NewWithT(t).Expect(err).To(MatchError(MatchRegexp("^CPU list .{1,110} (is not a CPU id between 0 and 8191|names more than 8192 CPUs)$")))
+		_, err = ParseSet(list)
+		NewWithT(t).Expect(err).To(HaveOccurred())
 	}
 }
 

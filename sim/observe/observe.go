@@ -3,6 +3,17 @@
 // leaf, so that everything may depend on it.
 package observe
 
+// KubeletRoot is where a kubelet keeps its state files. Texts about a simulated
+// node name it in place of the node's own directory, so that they read like a
+// real log and are the same in every run.
+const KubeletRoot = "/var/lib/kubelet"
+
+// The managers' state files below the kubelet's root directory.
+const (
+	CPUStateFile    = "cpu_manager_state"
+	MemoryStateFile = "memory_manager_state"
+)
+
 // KubeletState says what the kubelet process is doing.
 type KubeletState string
 
@@ -111,6 +122,9 @@ type Container struct {
 	Assigned CPUs `json:"assigned"`
 	// Actual is what the container's cgroup says; empty when it does not run.
 	Actual CPUs `json:"actual"`
+	// Threads are the affinities of the container's threads that are not
+	// Actual; only a real kernel has threads.
+	Threads []CPUs `json:"threads,omitempty"`
 	// NUMANodes are the nodes of the exclusive CPUs.
 	NUMANodes []int `json:"numaNodes,omitempty"`
 	// Mems are the NUMA nodes in the container's cpuset.mems, a kernel list;

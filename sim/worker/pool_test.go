@@ -15,6 +15,7 @@ import (
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/kubelet"
 	"github.com/pinlab/pinlab/sim/worker"
 )
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	case "worker":
 		decoder, err := kubelet.NewConfigDecoder()
 		if err == nil {
-			err = worker.Serve(context.Background(), os.Stdin, os.Stdout, loader(decoder), decoder)
+			err = worker.Serve(context.Background(), os.Stdin, os.Stdout, sim.NewLoader(decoder, nil), decoder)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -44,16 +45,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
-}
-
-func loader(decoder *kubelet.ConfigDecoder) scenarios.Loader {
-	return scenarios.Loader{
-		Kubelet: func(config []byte) error {
-			_, err := decoder.Decode(config)
-			return err
-		},
-		Pod: kubelet.PreparePod,
-	}
 }
 
 func child(as string) func(context.Context) *exec.Cmd {
@@ -113,7 +104,7 @@ func jobs(t *testing.T, texts ...string) []worker.Job {
 	for i, text := range texts {
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("s%d.yaml", i))
 		g.Expect(os.WriteFile(file, []byte(text), 0o600)).To(Succeed())
-		s, err := loader(decoder).LoadFile(file)
+		s, err := sim.NewLoader(decoder, nil).LoadFile(file)
 		g.Expect(err).NotTo(HaveOccurred())
 		p, err := hwprofiles.Resolve(s.Profile)
 		g.Expect(err).NotTo(HaveOccurred())

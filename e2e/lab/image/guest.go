@@ -70,6 +70,9 @@ esac
 mkdir -p /run/pinlab /var/log /var/lib/kubelet /var/lib/containerd /etc/kubernetes/manifests
 hostname lab
 ifconfig lo 127.0.0.1 up
+# A kubelet wants an address that is not a loopback one, and a default route.
+ip addr add 192.0.2.1/32 dev lo
+ip route add default dev lo
 echo "pinlab: the guest is up"
 `
 

@@ -17,8 +17,8 @@ func (p *Plan) MADT() []byte {
 	}
 	var body bytes.Buffer
 	put := func(v any) { _ = binary.Write(&body, binary.LittleEndian, v) } // a Buffer does not fail
-	put(uint32(0xfee00000))                                               // local APIC
-	put(uint32(1))                                                        // there are two 8259s too
+	put(uint32(0xfee00000))                                                // local APIC
+	put(uint32(1))                                                         // there are two 8259s too
 	for _, slot := range p.Slot {
 		put([]uint8{0, 8, uint8(slot), uint8(p.APICID(slot))})
 		put(uint32(1)) // enabled

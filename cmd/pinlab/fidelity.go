@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pinlab/pinlab/e2e/fidelity"
+	"github.com/pinlab/pinlab/e2e/lab"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim"
+)
+
+func newFidelity() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "fidelity [NAME|FILE|DIR...]",
+		Short: "Replay scenarios on the simulator and on a real kubelet, and compare",
+		Long: `Replay each scenario on the simulator and in the lab (a virtual machine of the
+profile with a real kubelet), and compare the two observation by observation:
+admissions with their reasons and messages, the kubelet's state and error,
+exclusive CPUs, the shared pool, the state file, and the CPUs that the cgroups
+really allow. The simulator is given the machine as the lab's kernel shows it.
+
+Exit codes: 0 no difference, 1 some difference, 2 bad input or usage, 3 the lab
+could not do its work.`,
+		Example: `  # one scenario
+  pinlab fidelity --profile generic-2s4c-smt2 first-pin
+
+  # everything about restarts, on two shapes
+  pinlab fidelity -p generic-2s4c-smt2 -p generic-1s8c -l class=state`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runFidelity(cmd, args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.profiles, "profile", "p", []string{"generic-2s4c-smt2"}, "machine to compare on; may be repeated")
+	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=outage")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, json or yaml")
+	return cmd
+}
+
+func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
+	f.target, f.timeout = targetLab, time.Minute
+	if err := f.validate(); err != nil {
+		return err
+	}
+	if f.output == "junit" {
+		return errors.New("--output junit: want table, json or yaml")
+	}
+	tools, err := newToolchain()
+	if err != nil {
+		return err
+	}
+	jobs, err := selectJobs(tools.loader, args, f)
+	if err != nil {
+		return err
+	}
+	if err := lab.Missing(); err != nil {
+		return harness(err)
+	}
+	l := lab.New(labOptions(cmd.ErrOrStderr()), sim.StateContent, sim.Pinning(tools.decoder))
+	defer func() {
+		if e := l.Close(); e != nil {
+			err = errors.Join(err, harness(e))
+		}
+	}()
+	var list []fidelity.Comparison
+	for i, j := range jobs {
+		fmt.Fprintf(cmd.ErrOrStderr(), "fidelity: %d/%d %s on %s\n", i+1, len(jobs), j.Scenario.Name, j.Profile.Name)
+		if cmd.Context().Err() != nil {
+			return harness(cmd.Context().Err())
+		}
+		real := scenarios.Runner{}.RunSetup(cmd.Context(), j.Scenario, l.Setup, j.Profile)
+		if real.Verdict == scenarios.Errored && !real.Misuse || real.Verdict == scenarios.Hang {
+			return harness(fmt.Errorf("%s on %s: %s", j.Scenario.Name, j.Profile.Name, real.Reason))
+		}
+		seen := l.Machine()
+		if seen == nil {
+			seen = j.Profile
+		}
+		simulated := scenarios.Runner{}.RunSetup(cmd.Context(), j.Scenario, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
+		c := fidelity.Compare(&simulated, &real)
+		c.Profile = j.Profile.Name
+		list = append(list, c)
+	}
+	var boots []fidelity.Boot
+	for _, b := range l.Boots() {
+		boots = append(boots, fidelity.Boot(b))
+	}
+	r := fidelity.NewReport(list, boots)
+	switch f.output {
+	case "json":
+		err = report.JSON(cmd.OutOrStdout(), r)
+	case "yaml":
+		err = report.YAML(cmd.OutOrStdout(), r)
+	default:
+		err = r.Table(cmd.OutOrStdout())
+	}
+	if err != nil {
+		return harness(err)
+	}
+	if !r.Agree() {
+		return &exitError{code: exitBroken}
+	}
+	return nil
+}

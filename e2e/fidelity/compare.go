@@ -1,0 +1,162 @@
+// Package fidelity says how far a simulated node and a real one agree on the
+// same scenario: observation by observation, CPU by CPU. A simulator is
+// believed only as far as it has been compared.
+package fidelity
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// Comparison is one scenario on both targets.
+type Comparison struct {
+	Scenario string `json:"scenario"`
+	Profile  string `json:"profile"`
+	// Skipped is why the two were not compared, or not to the end.
+	Skipped string `json:"skipped,omitempty"`
+	// Steps counts the observations that were compared; Facts the single facts
+	// in them.
+	Steps       int          `json:"steps"`
+	Facts       int          `json:"facts"`
+	Differences []Difference `json:"differences,omitempty"`
+	// SimSeconds and RealSeconds are how long the two replays took.
+	SimSeconds  float64 `json:"simSeconds"`
+	RealSeconds float64 `json:"realSeconds"`
+}
+
+// Difference is one fact on which the two targets differ.
+type Difference struct {
+	Step  int    `json:"step"`
+	Line  int    `json:"line,omitempty"`
+	Event string `json:"event"`
+	// What is the fact: "shared pool", "a/app actual".
+	What string `json:"what"`
+	Sim  string `json:"sim"`
+	Real string `json:"real"`
+}
+
+// Compare compares two results of one scenario. Only what was observed counts;
+// whether expectations held is another question.
+func Compare(sim, real *scenarios.Result) Comparison {
+	c := Comparison{Scenario: real.Scenario, Profile: real.Profile, SimSeconds: sim.DurationSeconds, RealSeconds: real.DurationSeconds}
+	for i := range min(len(sim.Steps), len(real.Steps)) {
+		s, r := &sim.Steps[i], &real.Steps[i]
+		if why := cmp.Or(s.Skipped, r.Skipped); why != "" {
+			c.Skipped = fmt.Sprintf("step %d: %s", r.Index, why)
+			return c
+		}
+		if s.Error != "" || r.Error != "" {
+			c.fact(r, "error", s.Error, r.Error)
+			return c
+		}
+		if r.Event == "expect" {
+			continue
+		}
+		c.Steps++
+		c.observations(r, s.Observation, r.Observation)
+	}
+	if len(real.Steps) == 0 {
+		c.Skipped = cmp.Or(real.Reason, sim.Reason, "no step was replayed")
+	}
+	return c
+}
+
+func (c *Comparison) fact(step *observe.Step, what, sim, real string) {
+	c.Facts++
+	if sim != real {
+		c.Differences = append(c.Differences, Difference{Step: step.Index, Line: step.Line, Event: step.Event, What: what, Sim: sim, Real: real})
+	}
+}
+
+func (c *Comparison) observations(step *observe.Step, sim, real observe.Observation) {
+	c.fact(step, "kubelet", string(sim.Kubelet), string(real.Kubelet))
+	c.fact(step, "kubelet error", sim.KubeletError, real.KubeletError)
+	c.fact(step, "shared pool", string(sim.SharedPool), string(real.SharedPool))
+	c.fact(step, "reserved", string(sim.Config.Reserved), string(real.Config.Reserved))
+	c.fact(step, "online", string(sim.Online), string(real.Online))
+	c.fact(step, "state file", checkpoint(sim), checkpoint(real))
+	c.fact(step, "stale entries", assignments(sim.Stale), assignments(real.Stale))
+	pairs(admissionsOf(sim), admissionsOf(real), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
+	pairs(containersOf(sim), containersOf(real), func(name string, s, r containerFacts) {
+		c.fact(step, name+" state", s.state, r.state)
+		c.fact(step, name+" assigned", s.assigned, r.assigned)
+		c.fact(step, name+" actual", s.actual, r.actual)
+		if r.threads != "" {
+			c.fact(step, name+" threads", "as the cgroup", r.threads)
+		}
+	})
+}
+
+type containerFacts struct{ state, assigned, actual, threads string }
+
+func containersOf(o observe.Observation) map[string]containerFacts {
+	out := map[string]containerFacts{}
+	for _, c := range o.Containers {
+		f := containerFacts{state: string(c.State), actual: string(c.Actual), assigned: "shared pool"}
+		if c.Exclusive || c.PodShared {
+			f.assigned = string(c.Assigned)
+		}
+		if c.State != observe.StateRunning {
+			f.actual = ""
+		}
+		var sets []string
+		for _, t := range c.Threads {
+			sets = append(sets, string(t))
+		}
+		f.threads = strings.Join(sets, " and ")
+		out[c.Pod+"/"+c.Container] = f
+	}
+	return out
+}
+
+func admissionsOf(o observe.Observation) map[string]string {
+	out := map[string]string{}
+	for _, a := range o.Admissions {
+		out[a.Pod] = "admitted"
+		if !a.Admitted {
+			out[a.Pod] = fmt.Sprintf("rejected: %s: %s", a.Reason, a.Message)
+		}
+	}
+	return out
+}
+
+func checkpoint(o observe.Observation) string {
+	switch {
+	case o.CheckpointError != "":
+		return "unreadable" // whose parser says so does not matter
+	case o.Checkpoint == nil:
+		return "none"
+	}
+	return fmt.Sprintf("%s %s %s", o.Checkpoint.Policy, o.Checkpoint.SharedPool, assignments(o.Checkpoint.Entries))
+}
+
+func assignments(list []observe.Assignment) string {
+	var out []string
+	for _, a := range list {
+		out = append(out, fmt.Sprintf("%s/%s=%s", a.Pod, a.Container, a.CPUs))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// pairs calls f for every key of either map, in order.
+func pairs[V any](a, b map[string]V, f func(key string, a, b V)) {
+	var keys []string
+	for k := range a {
+		keys = append(keys, k)
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		f(k, a[k], b[k])
+	}
+}
