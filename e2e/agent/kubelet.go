@@ -25,6 +25,7 @@ type kubelet struct {
 	starts int
 	from   int64 // where in the log file this start begins
 	exit   string
+	fatal  string // the error it ended with
 }
 
 // needs is what a kubelet on such a node cannot do without, whatever the
@@ -97,7 +98,7 @@ func (k *kubelet) start(noFile uint64) error {
 	cmd := exec.Command("/usr/bin/kubelet", "--config=/etc/kubernetes/config.json", "--kubeconfig=/etc/kubernetes/kubeconfig",
 		"--hostname-override="+NodeName, "--node-ip="+NodeIP, "--v=4")
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root"}
+	cmd.Env = append(environment(), "HOME=/root")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if noFile > 0 {
 		// The shell sets the limit before it becomes the kubelet.
@@ -107,7 +108,7 @@ func (k *kubelet) start(noFile uint64) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	k.cmd, k.exit, k.done = cmd, "", make(chan struct{})
+	k.cmd, k.exit, k.fatal, k.done = cmd, "", "", make(chan struct{})
 	k.starts++
 	go k.wait(cmd, k.done)
 	return nil
@@ -121,6 +122,7 @@ func (k *kubelet) wait(cmd *exec.Cmd, done chan struct{}) {
 	if err != nil {
 		k.exit = err.Error()
 	}
+	k.fatal = lastError(k.from)
 	close(done)
 }
 
@@ -134,9 +136,7 @@ func (k *kubelet) state() KubeletState {
 		s.Ready = err == nil
 		return s
 	}
-	if k.starts > 0 {
-		s.Fatal = k.fatal()
-	}
+	s.Fatal = k.fatal
 	return s
 }
 
@@ -159,15 +159,15 @@ func (n *Node) StopKubelet(s Signal, state *KubeletState) error {
 	return nil
 }
 
-// fatal is the error with which the kubelet ended: that of its last line of
+// lastError is the error with which the kubelet ended: that of its last line of
 // severity error, in either of the two formats that it logs in.
-func (k *kubelet) fatal() string {
+func lastError(from int64) string {
 	f, err := os.Open(kubeletLog)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if _, err := f.Seek(k.from, 0); err != nil {
+	if _, err := f.Seek(from, 0); err != nil {
 		return ""
 	}
 	var data bytes.Buffer
@@ -208,4 +208,11 @@ func errorOf(line string) (string, bool) {
 		return strings.ReplaceAll(strings.TrimSuffix(e, `"`), `\"`, `"`), true
 	}
 	return text, true
+}
+
+// environment is that of the node's programs. An emulated machine has more CPUs
+// than there are to emulate them: Go programs that would keep all of them busy
+// only make each other wait.
+func environment() []string {
+	return []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "GOMAXPROCS=2", "GOGC=200"}
 }

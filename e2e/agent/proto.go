@@ -137,5 +137,14 @@ type Exhaust struct {
 	Free int
 }
 
+// Rest is a wait until nothing has changed for some time. It looks at what costs
+// nothing to look at: the pods in the API server, the state files and the
+// kubelet process. An emulated machine has no time for more.
+type Rest struct {
+	// Calm is how long nothing may change, Most how long the wait may last, both
+	// in seconds.
+	Calm, Most float64
+}
+
 // None is an argument or answer without content.
 type None struct{}

@@ -50,7 +50,7 @@ func startRuntime(ctx context.Context) error {
 	defer log.Close()
 	cmd := exec.Command("/usr/bin/containerd")
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin"}
+	cmd.Env = environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err

@@ -30,6 +30,9 @@ func New(now func() time.Time) *Server {
 	return &Server{store: newStore(), now: now}
 }
 
+// Version is the version of the last change to any object of a resource.
+func (s *Server) Version(resource string) uint64 { return s.store.latest(resource) }
+
 // maxBody bounds a request's body, in bytes, as a real API server does.
 const maxBody = 3 << 20
 

@@ -45,11 +45,12 @@ type store struct {
 	objects map[string]object
 	paths   map[string]resourcePath
 	history []stored
-	changed chan struct{} // closed and replaced at each change
+	last    map[string]uint64 // version of the last change by resource
+	changed chan struct{}     // closed and replaced at each change
 }
 
 func newStore() *store {
-	return &store{objects: map[string]object{}, paths: map[string]resourcePath{}, changed: make(chan struct{})}
+	return &store{objects: map[string]object{}, paths: map[string]resourcePath{}, last: map[string]uint64{}, changed: make(chan struct{})}
 }
 
 // next is a number that nothing else has.
@@ -58,6 +59,12 @@ func (s *store) next() uint64 {
 	defer s.mu.Unlock()
 	s.version++
 	return s.version
+}
+
+func (s *store) latest(resource string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last[resource]
 }
 
 func (s *store) get(key string) (object, bool) {
@@ -164,6 +171,7 @@ func (s *store) put(p resourcePath, what string, o object) object {
 	o.meta()["resourceVersion"] = fmt.Sprint(s.version)
 	s.objects[p.key()], s.paths[p.key()] = o, p
 	s.history = append(s.history, stored{event{what, o}, p, s.version})
+	s.last[p.resource] = s.version
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return o

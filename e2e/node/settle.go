@@ -18,50 +18,60 @@ import (
 type typesUID = types.UID
 
 const (
-	// pollTime is between two looks at the node.
-	pollTime = 200 * time.Millisecond
 	// calm is how long nothing may have changed before a node has settled: more
 	// than two reconcile periods of the node's own clock, so that the loop has
 	// had its say. Where cgroups differ from what the manager says, it is
 	// longer, because the next tick may mend it.
 	calm     = 3 * period
 	longCalm = 8 * period
+	// restMost bounds one wait on the node.
+	restMost = 10 * time.Second
 )
+
+// rest lets the agent wait until the node has been quiet for some time.
+func (t *Target) rest(ctx context.Context, d time.Duration) error {
+	return t.call(ctx, "Rest", agent.Rest{Calm: d.Seconds(), Most: restMost.Seconds()}, &agent.None{})
+}
 
 // settle waits until the node has nothing more to do by itself.
 func (t *Target) settle(ctx context.Context) error {
-	if err := t.look(ctx); err != nil {
-		return err
-	}
 	if !t.running {
-		return nil
+		return t.look(ctx)
 	}
 	deadline := time.Now().Add(t.opts.Step)
-	since, digest := t.facts.Uptime, t.digest()
-	for {
-		if !t.running {
-			return nil // it died; that is data
-		}
-		if busy := t.busy(); busy == "" {
-			need := calm
-			if t.faulty || t.differs() {
-				need = longCalm
-			}
-			if t.facts.Uptime-since >= need.Seconds() {
-				t.ticked = true
-				return nil
-			}
-		} else if time.Now().After(deadline) {
-			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, busy)
-		}
-		if err := wait(ctx, pollTime); err != nil {
+	quiet, before := time.Duration(0), ""
+	for need := calm; ; {
+		if err := t.rest(ctx, need); err != nil {
 			return err
 		}
+		quiet += need
 		if err := t.look(ctx); err != nil {
 			return err
 		}
-		if d := t.digest(); d != digest {
-			since, digest = t.facts.Uptime, d
+		if !t.running {
+			return nil // it died; that is data
+		}
+		if now := t.digest(); now != before {
+			before = now
+			if t.differs() {
+				quiet = 0
+			}
+		}
+		busy := t.busy()
+		enough := calm
+		if t.faulty || t.differs() {
+			enough = longCalm
+		}
+		if busy == "" && quiet >= enough {
+			t.ticked = true
+			return nil
+		}
+		if busy != "" && time.Now().After(deadline) {
+			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, busy)
+		}
+		need = max(calm, enough-quiet)
+		if busy != "" {
+			need, quiet = calm, 0
 		}
 	}
 }
@@ -79,7 +89,7 @@ func (t *Target) until(ctx context.Context, what string, done func() bool) error
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not within %v: %s", t.opts.Step, what)
 		}
-		if err := wait(ctx, pollTime); err != nil {
+		if err := t.rest(ctx, period); err != nil {
 			return err
 		}
 	}

@@ -313,7 +313,7 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the kubelet has neither started nor ended within %v", t.opts.Step)
 		}
-		if err := wait(ctx, pollTime); err != nil {
+		if err := t.rest(ctx, period); err != nil {
 			return err
 		}
 	}
@@ -381,24 +381,13 @@ func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event
 // next call that fails.
 func (t *Target) Log() []observe.LogLine {
 	var l agent.Log
-	if err := t.call(context.Background(), "ReadLog", t.logAt, &l); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := t.call(ctx, "ReadLog", t.logAt, &l); err != nil {
 		return nil
 	}
 	t.logAt = l.Next
 	return l.Lines
-}
-
-// wait is a pause between two looks at the node: there is nobody to tell when
-// something changes there.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // restartRecord remembers whether anything that a restart depends on has been

@@ -78,8 +78,9 @@ echo "pinlab: the guest is up"
 
 func guestFiles() []guestFile {
 	return []guestFile{
-		{"etc/inittab", "::sysinit:/etc/rc\n::respawn:/pinlab/pinlab lab agent\n::ctrlaltdel:/sbin/reboot\n", 0o644},
+		{"etc/inittab", "::sysinit:/etc/rc\n::respawn:/etc/agent\n::ctrlaltdel:/sbin/reboot\n", 0o644},
 		{"etc/rc", rcScript, 0o755},
+		{"etc/agent", "#!/bin/sh\nGOMAXPROCS=2 GOGC=200 exec /pinlab/pinlab lab agent\n", 0o755},
 		{"etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644},
 		{"etc/group", "root:x:0:\n", 0o644},
 		{"etc/hosts", "127.0.0.1 localhost lab\n", 0o644},
