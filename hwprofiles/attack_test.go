@@ -126,7 +126,7 @@ func TestTreesSayWhichCPUsTheyHold(t *testing.T) {
 		"s390x-lpar":        {"vendor_id\t: IBM/S390\n"},
 		"nvidia-gb200":      {"processor\t: 0\nCPU architecture: 8\n"},
 		"power9-2s20c":      {"processor\t: 0\ncpu\t\t: "},
-		"riscv-u74-2c":      {"processor\t: 0\n\nprocessor\t: 1\n"},
+		"riscv-u74-2c":      {"processor\t: 0\nmodel name\t: two-core", "\n\nprocessor\t: 1\n"},
 	} {
 		p, err := Load(name)
 		g.Expect(err).NotTo(HaveOccurred())
