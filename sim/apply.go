@@ -24,7 +24,7 @@ func (n *Node) Apply(ctx context.Context, event scenarios.Event) error {
 	if errors.Is(err, kubelet.ErrCannot) {
 		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
 	}
-	if errors.Is(err, kubelet.ErrBadState) {
+	if errors.Is(err, kubelet.ErrBadState) && !errors.Is(err, scenarios.ErrMisuse) {
 		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 	}
 	if err != nil {
@@ -264,6 +264,7 @@ func (n *Node) reboot() {
 
 func (n *Node) changeStateFile(event scenarios.Event) error {
 	n.file.replaced = false
+	var file scenarios.StateFile
 	switch e := event.(type) {
 	case scenarios.DeleteStateFile:
 		if err := os.Remove(n.path(e.File)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -271,59 +272,24 @@ func (n *Node) changeStateFile(event scenarios.Event) error {
 		}
 		return nil
 	case scenarios.WriteStateFile:
-		data := []byte(e.Content)
-		if e.Checkpoint != nil {
-			var err error
-			if data, err = n.buildState(e.Checkpoint); err != nil {
-				return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
-			}
-		}
-		return n.writeState(e.File, data)
+		file = e.File
 	case scenarios.EditStateFile:
-		return n.editState(e)
+		file = e.File
 	}
-	return fmt.Errorf("%w: event %T", scenarios.ErrUnsupported, event)
-}
-
-func (n *Node) buildState(c *scenarios.CheckpointSpec) ([]byte, error) {
-	s := kubelet.CPUState{Policy: c.PolicyName, SharedPool: c.SharedPool, Entries: map[kubelet.ContainerKey]observe.CPUs{}}
-	for name, containers := range c.Entries {
-		uid := name
-		if p := n.byName[name]; p != nil {
-			uid = p.uid
-		}
-		for ctr, cpus := range containers {
-			s.Entries[kubelet.ContainerKey{PodUID: uid, Name: ctr}] = cpus
-		}
-	}
-	return kubelet.BuildCPUState(c.Version, s, kubelet.Checksum(c.Checksum))
-}
-
-func (n *Node) editState(e scenarios.EditStateFile) error {
-	path := n.path(e.File)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: there is no %s to edit", scenarios.ErrMisuse, e.File)
-	} else if err != nil {
+	data, err := os.ReadFile(n.path(file))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if len(e.Set) > 0 || e.FixChecksum {
-		if data, err = kubelet.EditCPUState(data, e.Set, e.FixChecksum); err != nil {
-			return fmt.Errorf("%w: %s: %w", scenarios.ErrMisuse, e.File, err)
+	data, err = StateContent(event, data, func(name string) string {
+		if p := n.byName[name]; p != nil {
+			return p.uid
 		}
-	}
-	if e.Truncate != nil && *e.Truncate < len(data) {
-		data = data[:*e.Truncate]
-	}
-	return n.writeState(e.File, append(data, e.Append...))
-}
-
-// writeState writes a state file, unless a kubelet would count without end in it.
-func (n *Node) writeState(file scenarios.StateFile, data []byte) error {
-	if file == scenarios.CPUState {
-		if err := kubelet.BoundedCPUState(data); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+		return name
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: there is no %s to edit", scenarios.ErrMisuse, file)
+	} else if err != nil {
+		return err
 	}
 	return os.WriteFile(n.path(file), data, 0o600)
 }

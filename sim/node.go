@@ -116,23 +116,6 @@ func Setup(o Options) scenarios.Setup {
 	}
 }
 
-// shm is where Linux keeps files in memory: upstream syncs every write of a
-// state file, which costs a hundred times more on a disk.
-const shm = "/dev/shm"
-
-// StateBase is the directory below which nodes keep their state files: TMPDIR
-// when it is set, else memory when there is such a place.
-func StateBase() string {
-	if os.Getenv("TMPDIR") == "" {
-		if probe, err := os.MkdirTemp(shm, "pinlab-"); err == nil {
-			if os.Remove(probe) == nil {
-				return shm
-			}
-		}
-	}
-	return os.TempDir()
-}
-
 // Name implements scenarios.Target.
 func (n *Node) Name() string { return "sim" }
 

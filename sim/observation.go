@@ -133,7 +133,11 @@ func (n *Node) seeContainer(p *pod, c *container, o *observe.Observation, snap k
 		oc.QoS = string(kubelet.QoS(p.spec))
 	}
 	if n.config != nil {
-		oc.Requested, oc.Reason = kubelet.Pinning(n.config, p.spec, c.spec)
+		if c.promise.config != n.config {
+			c.promise.config = n.config
+			c.promise.cpus, c.promise.reason = kubelet.Pinning(n.config, p.spec, c.spec)
+		}
+		oc.Requested, oc.Reason = c.promise.cpus, c.promise.reason
 	}
 	if cpus, ok := snap.Entries[key]; ok {
 		oc.Assigned = cpus

@@ -41,6 +41,14 @@ type container struct {
 	exitCode int
 	restarts int
 	cgroup   *cgroup // nil until created
+	promise  promise
+}
+
+// promise is what the rules give a container under a configuration.
+type promise struct {
+	config *kubelet.Config
+	cpus   int
+	reason string
 }
 
 func newPod(spec *v1.Pod, held []string) *pod {

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -40,6 +41,7 @@ func TestUncountableStateFileIsTheScenariosMistake(t *testing.T) {
 			g.Expect(r.Verdict).To(Equal(scenarios.Errored))
 			g.Expect(r.Misuse).To(BeTrue(), r.Reason)
 			g.Expect(r.Reason).To(ContainSubstring(`cpu_manager_state: not a CPU manager state file: CPU list "0-2000000000": 2000000000 is not a CPU id between 0 and 8191`))
+			g.Expect(strings.Count(r.Reason, "scenario error")).To(Equal(1), r.Reason)
 			g.Expect(r.Steps).To(HaveLen(3), "the event is where it stops")
 		})
 	}

@@ -60,7 +60,7 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	if err := lab.Missing(); err != nil {
 		return harness(err)
 	}
-	l := lab.New(labOptions(cmd.ErrOrStderr()), sim.StateContent, sim.Pinning(tools.decoder))
+	l := lab.New(labOptions(cmd.ErrOrStderr()), nodeOptions(tools))
 	defer func() {
 		if e := l.Close(); e != nil {
 			err = errors.Join(err, harness(e))

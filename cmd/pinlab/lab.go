@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
-	"github.com/pinlab/pinlab"
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/lab"
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -20,66 +24,170 @@ func newLab() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Real nodes without the hardware: virtual machines with a profile's topology",
+		Long: `Boot virtual machines with the CPUs, caches and NUMA nodes of a profile, a real
+kubelet, containerd and runc.
+
+'pinlab run --target lab' boots what it needs and ends it. 'pinlab lab up' boots
+one machine that stays, for looking around.`,
 	}
-	cmd.AddCommand(newLabAgent(), newLabHog(), newLabTry())
+	cmd.AddCommand(newLabUp(), newLabRun(), newLabDown(), newLabShell(), newLabServe(), newLabAgent(), newLabHog())
 	return cmd
 }
 
-func newLabTry() *cobra.Command {
+type labFlags struct {
+	profile string
+	cgroup  string
+}
+
+func (f *labFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.profile, "profile", "p", "generic-2s4c-smt2", "machine to make: a profile name, a file or a shape")
+	cmd.Flags().StringVar(&f.cgroup, "cgroup", "v2", "cgroup hierarchy of the machine: v1 or v2")
+}
+
+func (f *labFlags) resolve() (*hwprofiles.Profile, error) {
+	if f.cgroup != "v1" && f.cgroup != "v2" {
+		return nil, fmt.Errorf("--cgroup %q: want v1 or v2", f.cgroup)
+	}
+	return hwprofiles.Resolve(f.profile)
+}
+
+func newLabUp() *cobra.Command {
+	var f labFlags
+	cmd := &cobra.Command{
+		Use: "up", Short: "Boot a machine that stays up", Args: cobra.NoArgs,
+		Example: `  pinlab lab up --profile generic-2s4c-smt2
+  pinlab lab shell
+  pinlab lab run first-pin
+  pinlab lab down`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := f.resolve(); err != nil {
+				return err
+			}
+			if err := lab.Missing(); err != nil {
+				return harness(err)
+			}
+			return labUp(cmd, f)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// labUp starts the process that holds the machine and passes on what it says
+// until the machine is up. A process that loses its listener before that ends.
+func labUp(cmd *cobra.Command, f labFlags) error {
+	self, err := os.Executable()
+	if err != nil {
+		return harness(err)
+	}
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return harness(err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "lab"), os.NewFile(uintptr(pair[1]), "lab")
+	defer ours.Close()
+	serve := exec.Command(self, "lab", "serve", "--profile", f.profile, "--cgroup", f.cgroup)
+	serve.ExtraFiles = []*os.File{theirs}
+	serve.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := errors.Join(serve.Start(), theirs.Close()); err != nil {
+		return harness(err)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-cmd.Context().Done():
+			_ = ours.Close()
+		case <-stop:
+		}
+	}()
+	lines := bufio.NewScanner(ours)
+	for lines.Scan() {
+		kind, text, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
+		case "say":
+			fmt.Fprintln(cmd.ErrOrStderr(), "lab:", text)
+		case "ready":
+			fmt.Fprintln(cmd.OutOrStdout(), text)
+			return nil
+		case "error":
+			_ = serve.Wait()
+			return harness(errors.New(text))
+		case "usage":
+			_ = serve.Wait()
+			return errors.New(text)
+		}
+	}
+	if cmd.Context().Err() != nil {
+		return harness(errors.New("interrupted"))
+	}
+	return harness(errors.New("the process that holds the machine has ended"))
+}
+
+func newLabServe() *cobra.Command {
+	var f labFlags
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Hold a machine", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := f.resolve()
+			if err != nil {
+				return err
+			}
+			return labServe(cmd, p, f.cgroup == "v1")
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newLabRun() *cobra.Command {
+	f := runFlags{target: targetLab}
+	cmd := &cobra.Command{
+		Use: "run NAME|FILE|DIR...", Short: "Replay scenarios on the machine that is up", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runOnUp(cmd, args, f) },
+	}
+	f.addOutput(cmd)
+	return cmd
+}
+
+func newLabDown() *cobra.Command {
 	return &cobra.Command{
-		Use: "try PROFILE", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := hwprofiles.Resolve(args[0])
+		Use: "down", Short: "End the machine that is up", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, err := lab.Down(cmd.Context())
 			if err != nil {
 				return err
 			}
-			say := func(text string) { fmt.Fprintln(os.Stderr, "lab:", text) }
-			vm, err := lab.Start(cmd.Context(), p, lab.Options{GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: say})
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is down\n", info.Profile)
+			return harness(err)
+		},
+	}
+}
+
+func newLabShell() *cobra.Command {
+	return &cobra.Command{
+		Use: "shell", Short: "Open a shell on the machine that is up", Args: cobra.NoArgs,
+		Example: `  pinlab lab shell
+  echo 'cat /sys/fs/cgroup/kubepods/cpuset.cpus.effective' | pinlab lab shell`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conn, err := lab.Shell(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer vm.Close()
-			fmt.Printf("boot %.1f s, uptime %.1f, kernel %s, %s, cgroup v%d, %d sys files\n", vm.BootSeconds, vm.Hello.BootSeconds, vm.Hello.Kernel, vm.Hello.KubeletVersion, vm.Hello.CgroupVersion, len(vm.Hello.Sys))
-			for _, f := range []string{"sys/devices/system/cpu/online", "sys/devices/system/node/node0/cpulist", "sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list"} {
-				fmt.Printf("%s: %s", f, vm.Hello.Sys[f])
-			}
-			var st agent.KubeletState
-			t := time.Now()
-			cfg := `{"cpuManagerPolicy":"static","reservedSystemCPUs":"0","cpuManagerReconcilePeriod":"1s"}`
-			if err := vm.Agent.Call(cmd.Context(), "StartKubelet", agent.StartKubelet{Config: []byte(cfg)}, &st); err != nil {
-				return err
-			}
-			pod := false
-			for range 100 {
-				var f agent.Facts
-				if err := vm.Agent.Call(cmd.Context(), "Facts", agent.None{}, &f); err != nil {
-					return err
+			defer conn.Close()
+			if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+				old, err := term.MakeRaw(fd)
+				if err != nil {
+					return harness(err)
 				}
-				fmt.Printf("%.1f %+v state=%s groups=%d unread=%v res=%v\n", time.Since(t).Seconds(), f.Kubelet, f.CPUState, len(f.Groups), f.Unread, f.Resources)
-				for _, g := range f.Groups {
-					fmt.Printf("   %s %s eff %s procs %v\n", g.Path, g.CPUs, g.Effective, g.Processes)
-				}
-				if f.Kubelet.Ready && !pod {
-					pod = true
-					manifest := `{"metadata":{"name":"a","namespace":"default","uid":"11111111-1111-4111-8111-111111111111"},"spec":{"hostNetwork":true,"nodeName":"lab","containers":[{"name":"app","image":"` + agent.Image + `","command":["/bin/sh","-c","sleep 1000"],"resources":{"requests":{"cpu":"2","memory":"64Mi"},"limits":{"cpu":"2","memory":"64Mi"}}}]}}`
-					if err := vm.Agent.Call(cmd.Context(), "CreatePod", []byte(manifest), &agent.None{}); err != nil {
-						fmt.Println(err)
-					}
-				}
-				if len(f.Groups) > 1 || time.Since(t) > 90*time.Second || !f.Kubelet.Running {
-					break
-				}
-				time.Sleep(2 * time.Second)
+				defer func() { _ = term.Restore(fd, old) }()
 			}
-			var l agent.Log
-			if err := vm.Agent.Call(cmd.Context(), "ReadLog", int64(0), &l); err != nil {
-				return err
-			}
-			var b strings.Builder
-			for _, line := range l.Lines {
-				fmt.Fprintf(&b, "%s%d %s\n", line.Severity, line.Verbosity, line.Text)
-			}
-			return os.WriteFile("/tmp/kubelet.log", []byte(b.String()), 0o644)
+			go func() {
+				_, _ = io.Copy(conn, os.Stdin)
+				_, _ = io.WriteString(conn, "\nexit\n") // the end of a script is the end of the shell
+			}()
+			_, err = io.Copy(cmd.OutOrStdout(), conn)
+			return harness(err)
 		},
 	}
 }
@@ -97,9 +205,9 @@ func newLabAgent() *cobra.Command {
 			}
 			stream, err := os.OpenFile(port, os.O_RDWR, 0)
 			if err != nil {
-				return err
+				return harness(err)
 			}
-			return agent.Serve(stream, agent.New(cmd.Context()))
+			return harness(agent.Serve(stream, agent.New(cmd.Context())))
 		},
 	}
 }
@@ -126,11 +234,14 @@ func newLabHog() *cobra.Command {
 	return &cobra.Command{
 		Use: "hog WHAT FREE", Short: "Use up a limit of this machine's kernel", Hidden: true, Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := findPort(agentPort); err != nil {
+				return err
+			}
 			free, err := strconv.Atoi(args[1])
 			if err != nil {
 				return err
 			}
-			return agent.Hog(args[0], free, cmd.OutOrStdout(), cmd.Context().Done())
+			return harness(agent.Hog(args[0], free, cmd.OutOrStdout(), cmd.Context().Done()))
 		},
 	}
 }

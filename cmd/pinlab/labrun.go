@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinlab/pinlab"
 	"github.com/pinlab/pinlab/e2e/lab"
+	"github.com/pinlab/pinlab/e2e/node"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 	"github.com/pinlab/pinlab/sim"
@@ -19,20 +20,32 @@ func labOptions(w io.Writer) lab.Options {
 	return lab.Options{GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
 }
 
-// runOnLab replays jobs on machines of the lab, one after the other: a machine
-// has all of this one's CPUs.
+// nodeOptions are what a node with a real kubelet takes from the simulator: the
+// formats of state files and the reading of manifests.
+func nodeOptions(tools *toolchain) node.Options {
+	return node.Options{Files: sim.StateContent, Pinning: sim.Pinning(tools.decoder)}
+}
+
+// runOnLab replays jobs on machines of the lab.
 func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	l := lab.New(labOptions(w), sim.StateContent, sim.Pinning(tools.decoder))
+	l := lab.New(labOptions(w), nodeOptions(tools))
 	defer func() { err = errors.Join(err, l.Close()) }()
+	return replay(ctx, jobs, l.Setup, progress)
+}
+
+// replay replays jobs one after the other: a machine of the lab has all of this
+// one's CPUs.
+func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progress *report.Progress) ([]scenarios.Result, error) {
+	var results []scenarios.Result
 	for i, j := range jobs {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
-		result := runner.RunSetup(ctx, j.Scenario, l.Setup, j.Profile)
+		result := runner.RunSetup(ctx, j.Scenario, setup, j.Profile)
 		progress.Finish(i, result.Verdict)
 		results = append(results, result)
 	}

@@ -51,7 +51,12 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.cause }
 
 // harness marks an error as the harness's own failure.
-func harness(err error) error { return &exitError{code: exitHarness, cause: err} }
+func harness(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code: exitHarness, cause: err}
+}
 
 // run is the whole program. What commands return without a code of its own is
 // bad input or usage.

@@ -6,10 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/rpc"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hashicorp/yamux"
 )
 
-// Serve greets and then answers calls until the stream ends.
+// The first byte of a session says what it is.
+const (
+	sessionCalls = 'c' // calls of the methods of Node
+	sessionShell = 's' // a shell on a terminal
+)
+
+// Serve greets and then answers sessions until the stream ends. A stream carries
+// any number of sessions at once.
 func Serve(stream io.ReadWriteCloser, n *Node) error {
 	server := rpc.NewServer()
 	if err := server.RegisterName("Node", n); err != nil {
@@ -18,22 +32,74 @@ func Serve(stream io.ReadWriteCloser, n *Node) error {
 	if _, err := io.WriteString(stream, "\n"+Greeting); err != nil {
 		return err
 	}
-	server.ServeConn(stream)
-	return nil
+	sessions, err := yamux.Server(stream, muxConfig())
+	if err != nil {
+		return err
+	}
+	for {
+		session, err := sessions.Accept()
+		if err != nil {
+			return err
+		}
+		go serve(server, session)
+	}
 }
 
-// Client calls an agent.
-type Client struct {
-	rpc    *rpc.Client
-	stream io.Closer
+func serve(server *rpc.Server, session net.Conn) {
+	defer session.Close()
+	kind := make([]byte, 1)
+	if _, err := io.ReadFull(session, kind); err != nil {
+		return
+	}
+	if kind[0] == sessionShell {
+		shell(session)
+		return
+	}
+	server.ServeConn(session)
 }
+
+// shell runs a shell on a terminal of its own until either side ends.
+func shell(session net.Conn) {
+	cmd := exec.Command("/bin/sh", "-l")
+	cmd.Env = append(os.Environ(), "TERM=linux", "HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", `PS1=lab:\w# `)
+	cmd.Dir = "/"
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		fmt.Fprintln(session, "pinlab:", err)
+		return
+	}
+	defer terminal.Close()
+	go func() {
+		_, _ = io.Copy(terminal, session)
+		_ = cmd.Process.Kill() // nobody is there any more
+	}()
+	_, _ = io.Copy(session, terminal) // ends with the shell
+	_ = cmd.Wait()
+}
+
+// muxConfig leaves liveness to those who watch the machine: an emulated one may
+// be silent for long.
+func muxConfig() *yamux.Config {
+	c := yamux.DefaultConfig()
+	c.EnableKeepAlive = false
+	c.ConnectionWriteTimeout = connectionTimeout
+	c.StreamOpenTimeout, c.StreamCloseTimeout = 0, connectionTimeout
+	c.LogOutput = io.Discard
+	return c
+}
+
+// Connection is the way to an agent; it carries sessions.
+type Connection struct{ mux *yamux.Session }
 
 // maxNoise bounds what may come before the greeting, in bytes.
 const maxNoise = 1 << 20
 
-// Dial waits for the greeting on the stream and returns a client. Ending the
-// wait is done by closing the stream.
-func Dial(stream io.ReadWriteCloser) (*Client, error) {
+// connectionTimeout bounds a write that the other side does not take.
+const connectionTimeout = 2 * time.Minute
+
+// Connect waits for the greeting on the stream. Ending the wait is done by
+// closing the stream.
+func Connect(stream io.ReadWriteCloser) (*Connection, error) {
 	var line bytes.Buffer
 	one := make([]byte, 1)
 	for range maxNoise {
@@ -45,14 +111,39 @@ func Dial(stream io.ReadWriteCloser) (*Client, error) {
 			continue
 		}
 		if line.String() == Greeting {
-			return &Client{rpc: rpc.NewClient(stream), stream: stream}, nil
+			mux, err := yamux.Client(stream, muxConfig())
+			return &Connection{mux: mux}, err
 		}
 		line.Reset()
 	}
 	return nil, errors.New("the agent does not greet: a megabyte of something else came first")
 }
 
-// Close ends the connection.
+// Open begins a session of no kind yet: its first byte says which.
+func (c *Connection) Open() (net.Conn, error) { return c.mux.Open() }
+
+// Close ends all sessions and the stream.
+func (c *Connection) Close() error { return c.mux.Close() }
+
+// Client calls an agent.
+type Client struct{ rpc *rpc.Client }
+
+// NewClient begins a session of calls.
+func NewClient(session net.Conn) (*Client, error) {
+	if _, err := session.Write([]byte{sessionCalls}); err != nil {
+		return nil, err
+	}
+	return &Client{rpc: rpc.NewClient(session)}, nil
+}
+
+// NewShell begins a session with a shell; what is written is typed, what is read
+// is the screen.
+func NewShell(session net.Conn) error {
+	_, err := session.Write([]byte{sessionShell})
+	return err
+}
+
+// Close ends the session.
 func (c *Client) Close() error { return c.rpc.Close() }
 
 // Call is one call of a method of Node. A context that ends first leaves the

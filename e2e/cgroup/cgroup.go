@@ -42,6 +42,9 @@ type Group struct {
 	Mems          observe.CPUs `json:"mems"`
 	EffectiveMems observe.CPUs `json:"effectiveMems"`
 	Processes     []Process    `json:"processes,omitempty"`
+	// Hidden counts the processes that belong to a PID namespace out of the
+	// reader's sight.
+	Hidden int `json:"hidden,omitempty"`
 	// Unread says what could not be read, and why. The fields above are then
 	// not known, and nobody may take them for empty.
 	Unread []string `json:"unread,omitempty"`
@@ -70,6 +73,12 @@ func (r Reader) Mount() (dir string, version int, err error) {
 	data, err := os.ReadFile(filepath.Join(base, "cgroup.controllers"))
 	if err == nil && slices.Contains(strings.Fields(string(data)), "cpuset") {
 		return base, V2, nil
+	}
+	// Both kinds are mounted side by side, and the second has the cpusets.
+	unified := filepath.Join(base, "unified")
+	data, err = os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
+	if err == nil && slices.Contains(strings.Fields(string(data)), "cpuset") {
+		return unified, V2, nil
 	}
 	// A v1 hierarchy has the file at its root; "cpu,cpuset" and the like are
 	// directories too, with links to them.
@@ -140,10 +149,11 @@ func (r Reader) read(mount string, version int, rel string) Group {
 	} else {
 		g.Effective, g.EffectiveMems = list("cpuset.effective_cpus"), list("cpuset.effective_mems")
 	}
-	pids, err := r.pids(dir)
+	pids, hidden, err := r.pids(dir)
 	if err != nil {
 		g.Unread = append(g.Unread, fmt.Sprintf("cgroup.procs: %v", err))
 	}
+	g.Hidden = hidden
 	for _, pid := range pids {
 		p, err := r.Process(pid)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -159,9 +169,8 @@ func (r Reader) read(mount string, version int, rel string) Group {
 }
 
 // pids are the processes of a cgroup and of those below it.
-func (r Reader) pids(dir string) ([]int, error) {
-	var pids []int
-	err := filepath.WalkDir(dir, func(sub string, d fs.DirEntry, err error) error {
+func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
+	err = filepath.WalkDir(dir, func(sub string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -183,14 +192,16 @@ func (r Reader) pids(dir string) ([]int, error) {
 			if err != nil {
 				return fmt.Errorf("%s: %w", sub, err)
 			}
-			if pid > 0 { // 0 is a process of another PID namespace
-				pids = append(pids, pid)
+			if pid == 0 { // a process of another PID namespace
+				hidden++
+				continue
 			}
+			pids = append(pids, pid)
 		}
 		return nil
 	})
 	slices.Sort(pids)
-	return slices.Compact(pids), err
+	return slices.Compact(pids), hidden, err
 }
 
 // Process reads the affinity of every thread of a process. The error is

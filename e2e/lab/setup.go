@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/pinlab/pinlab/e2e/agent"
@@ -37,9 +38,10 @@ type BootTime struct {
 // stepTime bounds the time that one event may take to settle.
 const stepTime = 3 * time.Minute
 
-// New makes a lab. Nothing is built or booted yet.
-func New(o Options, files node.StateFiles, pinning node.Pinning) *Lab {
-	return &Lab{opts: o, node: node.Options{Name: "lab", Files: files, Pinning: pinning, Resolve: hwprofiles.Resolve, Step: stepTime}}
+// New makes a lab whose nodes know what o says. Nothing is built or booted yet.
+func New(o Options, n node.Options) *Lab {
+	n.Name, n.Resolve, n.Step = "lab", hwprofiles.Resolve, stepTime
+	return &Lab{opts: o, node: n}
 }
 
 // Boots are the boots so far.
@@ -100,17 +102,9 @@ func (l *Lab) boot(ctx context.Context, p *hwprofiles.Profile) error {
 	if l.vm, err = Boot(ctx, spec); err != nil {
 		return err
 	}
-	l.booted(p)
-	return l.offline(ctx, plan)
-}
-
-func (l *Lab) booted(p *hwprofiles.Profile) {
 	l.of = p
-	name := "reboot"
-	if p != nil {
-		name = p.Name
-	}
-	l.boots = append(l.boots, BootTime{name, l.vm.BootSeconds, l.vm.Retried})
+	l.boots = append(l.boots, BootTime{p.Name, l.vm.BootSeconds, l.vm.Retried})
+	return l.offline(ctx, plan)
 }
 
 // offline takes the CPUs offline that are so in the profile, and looks at the
@@ -133,19 +127,28 @@ func (m *labMachine) Hello() agent.Hello { return m.lab.vm.Hello }
 
 // Reboot boots again with the same disk.
 func (m *labMachine) Reboot(ctx context.Context, p *hwprofiles.Profile) error {
-	l := m.lab
 	plan, err := machine.New(p)
 	if err != nil {
 		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
 	}
+	return m.lab.rebootPlan(ctx, plan)
+}
+
+func (l *Lab) rebootPlan(ctx context.Context, plan *machine.Plan) error {
 	next, err := l.vm.Reboot(ctx, plan)
 	if err != nil {
 		return err
 	}
+	if !samePlan(plan, l.vm.spec.Plan) {
+		l.of = nil // not a machine to be used for the next scenario
+	}
 	l.vm = next
-	l.booted(nil) // not a machine to be used for the next scenario
+	l.boots = append(l.boots, BootTime{"reboot", next.BootSeconds, next.Retried})
 	return l.offline(ctx, plan)
 }
+
+// samePlan says that two plans make the same machine.
+func samePlan(a, b *machine.Plan) bool { return reflect.DeepEqual(a, b) }
 
 // Close leaves the machine for the next scenario.
 func (m *labMachine) Close() error { return nil }

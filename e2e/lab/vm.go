@@ -22,7 +22,9 @@ import (
 // VM is a running machine.
 type VM struct {
 	Agent *agent.Client
-	Hello agent.Hello
+	// Connection is the way to further sessions with the agent.
+	Connection *agent.Connection
+	Hello      agent.Hello
 	// BootSeconds is the time from power-on until the agent greeted; Retried
 	// says that the first boot stalled.
 	BootSeconds float64
@@ -33,7 +35,6 @@ type VM struct {
 	done    chan struct{} // closed when QEMU has ended
 	console *console
 	disk    *os.File // the qcow2 overlay, without a name
-	shell   *os.File
 }
 
 // Spec says what machine to boot.
@@ -108,17 +109,13 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell, shellEnd, err := streamPair()
-	if err != nil {
-		return nil, err
-	}
 	initrd, err := s.initrd()
 	if err != nil {
 		return nil, err
 	}
-	vm := &VM{spec: s, disk: disk, shell: shell, done: make(chan struct{}), console: newConsole()}
+	vm := &VM{spec: s, disk: disk, done: make(chan struct{}), console: newConsole()}
 	cmd := exec.Command(qemuBinary, s.args()...)
-	cmd.ExtraFiles = []*os.File{theirs, disk, initrd, shellEnd} // 3, 4, 5, 6
+	cmd.ExtraFiles = []*os.File{theirs, disk, initrd} // 3, 4, 5
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Stdout = vm.console
 	var stderr bytes.Buffer
@@ -138,16 +135,14 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 		}
 	}()
 	err = <-launched
-	err = errors.Join(err, theirs.Close(), shellEnd.Close(), initrd.Close())
+	err = errors.Join(err, theirs.Close(), initrd.Close())
 	if err != nil {
-		return nil, fmt.Errorf("start QEMU: %w", errors.Join(err, ours.Close(), shell.Close()))
+		return nil, fmt.Errorf("start QEMU: %w", errors.Join(err, ours.Close()))
 	}
 	vm.cmd = cmd
 	greeted := make(chan error, 1)
 	go func() {
-		client, err := agent.Dial(ours)
-		vm.Agent = client
-		greeted <- err
+		greeted <- vm.connect(ours)
 	}()
 	watch := time.NewTicker(500 * time.Millisecond)
 	defer watch.Stop()
@@ -190,6 +185,20 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 	}
 }
 
+// connect waits for the agent and begins a session of calls.
+func (vm *VM) connect(stream *os.File) error {
+	var err error
+	if vm.Connection, err = agent.Connect(stream); err != nil {
+		return err
+	}
+	session, err := vm.Connection.Open()
+	if err != nil {
+		return err
+	}
+	vm.Agent, err = agent.NewClient(session)
+	return err
+}
+
 // qemuBinary is the program that makes machines.
 const qemuBinary = "qemu-system-x86_64"
 
@@ -212,7 +221,6 @@ func (s Spec) args() []string {
 		"-serial", "stdio", "-monitor", "none",
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=agent,fd=3", "-device", "virtserialport,chardev=agent,name=pinlab.agent",
-		"-chardev", "socket,id=shell,fd=6", "-device", "virtserialport,chardev=shell,name=pinlab.shell",
 		"-device", "virtio-rng-pci",
 	}
 	return append(args, s.Plan.Args()...)
@@ -238,14 +246,14 @@ func (s Spec) initrd() (*os.File, error) {
 // Close ends the machine.
 func (vm *VM) Close() error {
 	vm.kill()
-	return errors.Join(vm.shell.Close(), vm.disk.Close())
+	return vm.disk.Close()
 }
 
 func (vm *VM) kill() {
 	_ = vm.cmd.Process.Kill() // it may have ended
 	<-vm.done
-	if vm.Agent != nil {
-		_ = vm.Agent.Close()
+	if vm.Connection != nil {
+		_ = vm.Connection.Close()
 	}
 }
 
@@ -253,7 +261,6 @@ func (vm *VM) kill() {
 // plan.
 func (vm *VM) Reboot(ctx context.Context, plan *machine.Plan) (*VM, error) {
 	vm.kill()
-	_ = vm.shell.Close()
 	s := vm.spec
 	s.Plan = plan
 	next, err := boot(ctx, s, vm.disk)

@@ -30,7 +30,10 @@ type recorder struct {
 	verbosity int
 	lines     []logEntry
 	spare     []logEntry
-	text      bytes.Buffer // of render, for the next one
+	// What render needs, kept for the next time.
+	text  bytes.Buffer
+	ends  []int
+	pairs []any
 	// hook is called before a line is kept; it lets the lifetime see where
 	// upstream is.
 	hook func(msg string)
@@ -41,7 +44,8 @@ type logEntry struct {
 	err   error
 	isErr bool
 	msg   string
-	kv    []any
+	// values are those of With-calls; they come before kv.
+	values, kv []any
 }
 
 func (r *recorder) take() []logEntry {
@@ -90,9 +94,7 @@ func (s sink) add(e logEntry) {
 	if e.msg == msgPeriod {
 		return // the harness's period, not the configuration's
 	}
-	if len(s.values) > 0 {
-		e.kv = append(s.values[:len(s.values):len(s.values)], e.kv...)
-	}
+	e.values = s.values
 	s.r.mu.Lock()
 	s.r.lines = append(s.r.lines, e)
 	s.r.mu.Unlock()
@@ -115,8 +117,12 @@ func (r *recorder) render(lines []logEntry) []observe.LogLine {
 	buf := &r.text
 	buf.Reset()
 	out := make([]observe.LogLine, len(lines))
-	ends := make([]int, len(lines))
+	r.ends = r.ends[:0]
 	for i, l := range lines {
+		if len(l.values) > 0 {
+			r.pairs = append(append(r.pairs[:0], l.values...), l.kv...)
+			l.kv = r.pairs
+		}
 		out[i] = observe.LogLine{Severity: "I", Verbosity: l.level}
 		if l.isErr {
 			out[i].Severity = "E"
@@ -126,10 +132,11 @@ func (r *recorder) render(lines []logEntry) []observe.LogLine {
 			buf.Truncate(start)
 			buf.WriteString(renderFull(l))
 		}
-		ends[i] = buf.Len()
+		r.ends = append(r.ends, buf.Len())
 	}
+	clear(r.pairs)
 	text, start := buf.String(), 0
-	for i, end := range ends {
+	for i, end := range r.ends {
 		out[i].Text, start = text[start:end], end
 	}
 	return out
@@ -226,7 +233,7 @@ func writePair(buf *bytes.Buffer, key string, value any) bool {
 	default:
 		return false
 	}
-	if strings.Contains(text, "\n") {
+	if !plain(text) && strings.Contains(text, "\n") {
 		return false
 	}
 	writeQuoted(buf, text)

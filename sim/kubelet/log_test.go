@@ -3,6 +3,7 @@ package kubelet
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -49,13 +50,31 @@ func TestRenderIsKlogs(t *testing.T) {
 		logEntry{msg: "bytes", kv: []any{"k", []byte("x")}},
 	)
 	plain := 0
-	for _, line := range lines {
+	for i, line := range lines {
+		want := line
+		want.kv = slices.Concat(line.values, line.kv)
+		g.Expect((&recorder{}).render(lines[i : i+1])[0].Text).To(Equal(renderFull(want)))
+		line = want
 		var buf bytes.Buffer
 		if renderPlain(&buf, line) {
 			plain++
 			g.Expect(buf.String()).To(Equal(renderFull(line)))
 		}
 	}
+	g.Expect(slices.ContainsFunc(lines, func(l logEntry) bool { return len(l.values) > 0 })).To(BeTrue())
 	g.Expect(len(lines)).To(BeNumerically(">", 50))
 	g.Expect(plain).To(BeNumerically(">", len(lines)*3/4), "the short cut is for nearly all lines")
+}
+
+// TestTextsOfSeveralRenders renders twice with one recorder: what was handed out
+// stays as it was.
+func TestTextsOfSeveralRenders(t *testing.T) {
+	g := NewWithT(t)
+	r := &recorder{}
+	first := r.render([]logEntry{{msg: "one", values: []any{"a", "x"}, kv: []any{"b", "y"}}, {msg: "two"}})
+	second := r.render([]logEntry{{msg: "three", kv: []any{"c", "z"}}, {msg: "two\nlines"}})
+	g.Expect(first[0].Text).To(Equal(`"one" a="x" b="y"`))
+	g.Expect(first[1].Text).To(Equal(`"two"`))
+	g.Expect(second[0].Text).To(Equal(`"three" c="z"`))
+	g.Expect(second[1].Text).To(Equal(renderFull(logEntry{msg: "two\nlines"})))
 }

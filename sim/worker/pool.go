@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -46,11 +45,11 @@ type Event struct {
 // runs in this process, which is faster; several run in children. An error is
 // the harness's own failure.
 func (p Pool) Run(ctx context.Context, jobs []Job) ([]scenarios.Result, error) {
-	dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-run-")
+	dir, remove, err := sim.LockedDir(sim.StateBase())
 	if err != nil {
-		return nil, fmt.Errorf("temporary directory: %w", err)
+		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = remove() }()
 	results := make([]scenarios.Result, len(jobs))
 	if len(jobs) == 1 && !needsOwnProcess(jobs[0].Scenario) {
 		results[0] = p.here(ctx, jobs[0], dir)

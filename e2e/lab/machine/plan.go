@@ -39,7 +39,8 @@ type Node struct {
 
 // Limits of what the lab makes.
 const (
-	// maxCPUs is where 8-bit APIC ids end.
+	// maxCPUs is what 8-bit APIC ids are enough for; the last, 255, stands for
+	// all CPUs.
 	maxCPUs  = 255
 	maxNodes = 64
 	// memoryTotal is shared out among the nodes; a node gets at least
@@ -62,11 +63,11 @@ func New(p *hwprofiles.Profile) (*Plan, error) {
 	}
 	if len(b.problems) == 0 {
 		b.place()
-		b.ids()
 	}
 	if len(b.problems) > 0 {
 		return nil, fmt.Errorf("%w: profile %s: %s", ErrShape, p.Name, strings.Join(b.problems, "; "))
 	}
+	b.ids()
 	return b.plan, nil
 }
 
@@ -147,8 +148,16 @@ func (b *builder) nodes() {
 	if len(scaled) > 0 {
 		b.note("memory is less than the server's: %s", strings.Join(scaled, ", "))
 	}
-	if b.plan.Nodes[0].MemoryBytes == 0 {
-		b.cannot("NUMA node 0 has no memory, the kernel of a PC starts in node 0")
+	for i, n := range b.plan.Nodes {
+		if n.MemoryBytes > 0 {
+			continue
+		}
+		if i == 0 {
+			b.cannot("NUMA node 0 has no memory, the kernel of a PC starts in node 0")
+		} else if b.profile.CPUsInNode(i).IsEmpty() {
+			b.cannot("NUMA node %d has neither CPUs nor memory, Linux on a PC does not see such a node", i)
+			break
+		}
 	}
 	for _, c := range b.profile.CPUs {
 		if c.NUMANode == hwprofiles.None {
@@ -169,7 +178,11 @@ func (b *builder) topology() {
 	for i := range siblings {
 		h := siblings[i]
 		if h.socket == hwprofiles.None {
-			b.cannot("CPU %d is offline and the profile does not know its core", i)
+			if p.CPUs[i].NoTopology {
+				b.cannot("CPU %d has no place in the topology, on a PC every CPU has one", i)
+			} else {
+				b.cannot("CPU %d is offline and the profile does not know its core", i)
+			}
 			return
 		}
 		if groups[h.socket] == nil {
@@ -187,6 +200,9 @@ func (b *builder) topology() {
 		return
 	}
 	b.plan.L3 = with > 0
+	if !b.whole(siblings) {
+		return
+	}
 	for _, s := range order {
 		b.sockets = append(b.sockets, b.dies(groups[s], siblings))
 	}
@@ -198,6 +214,29 @@ func (b *builder) topology() {
 		}
 		seen[h.l3] = h.socket
 	}
+}
+
+// whole says whether every core is in one socket, behind one L3 and on one NUMA
+// node. It cannot be made otherwise, and Linux does not believe in siblings on
+// different nodes.
+func (b *builder) whole(homes []home) bool {
+	for i, h := range homes {
+		first := homes[h.core]
+		what := ""
+		switch {
+		case h.socket != first.socket:
+			what = "are in more than one socket"
+		case h.l3 != first.l3:
+			what = "have more than one L3"
+		case b.profile.CPUs[i].NUMANode != b.profile.CPUs[h.core].NUMANode:
+			what = "are on more than one NUMA node"
+		default:
+			continue
+		}
+		b.cannot("the siblings of CPU %d %s", h.core, what)
+		return false
+	}
+	return true
 }
 
 // home is where a CPU is.
@@ -267,6 +306,11 @@ func (b *builder) place() {
 	}
 	if slots := plan.Slots(); slots > maxCPUs {
 		b.cannot("its sockets are so unequal that QEMU would need %d CPUs to make it, of at most %d", slots, maxCPUs)
+		return
+	}
+	if last := plan.APICID(plan.Slots() - 1); last >= maxCPUs {
+		// Each field of the id has whole bits: three dies take the room of four.
+		b.cannot("it needs APIC ids up to %d, QEMU's machines have them up to %d", last, maxCPUs-1)
 		return
 	}
 	plan.Slot = make([]int, len(b.profile.CPUs))

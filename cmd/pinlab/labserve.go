@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pinlab/pinlab/e2e/lab"
+	"github.com/pinlab/pinlab/e2e/lab/machine"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios/report"
+)
+
+// labServe holds a machine for 'lab up', which listens on descriptor 3 until
+// the machine is up.
+func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroupV1 bool) error {
+	listener := os.NewFile(3, "listener")
+	var up atomic.Bool
+	go func() {
+		_, _ = io.Copy(io.Discard, listener)
+		if !up.Load() { // nobody waits for this machine any more
+			os.Exit(exitHarness)
+		}
+	}()
+	o := labOptions(cmd.ErrOrStderr())
+	o.CgroupV1 = cgroupV1
+	o.Say = func(text string) { fmt.Fprintln(listener, "say", text) }
+	err := lab.Daemon(cmd.Context(), p, o, func(i lab.Info) error {
+		up.Store(true)
+		_, err := fmt.Fprintf(listener, "ready %s is up after %.0f s: kernel %s, kubelet %s, cgroup v%d, process %d\n", i.Profile, i.BootSeconds, i.Kernel, i.Kubelet, i.Cgroup, i.PID)
+		return errors.Join(err, listener.Close())
+	})
+	if err != nil && !up.Load() {
+		kind := "error"
+		if errors.Is(err, machine.ErrShape) {
+			kind = "usage"
+		}
+		fmt.Fprintln(listener, kind, err)
+	}
+	return harness(err)
+}
+
+// runOnUp replays scenarios on the machine that is up.
+func runOnUp(cmd *cobra.Command, args []string, f runFlags) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	tools, err := newToolchain()
+	if err != nil {
+		return err
+	}
+	info, err := lab.Status(cmd.Context())
+	if err != nil {
+		return err
+	}
+	f.profiles = []string{info.Profile}
+	jobs, err := selectJobs(tools.loader, args, f)
+	if err != nil {
+		return err
+	}
+	progress := report.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), colour(cmd.ErrOrStderr()), width(cmd.ErrOrStderr()))
+	for _, j := range toRun(jobs) {
+		progress.Add(j.Scenario.Name, j.Profile.Name)
+	}
+	started := time.Now()
+	results, err := replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, progress)
+	progress.Close()
+	if err != nil {
+		return harness(err)
+	}
+	all := merge(jobs, results)
+	if err := write(cmd.OutOrStdout(), all, jobs, f, time.Since(started)); err != nil {
+		return harness(err)
+	}
+	return verdictError(all)
+}
