@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"sim/worker":              {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
 		"sim/explain":             {"scenarios/report/screen", "sim", "sim/observe", "sim/kubelet", "scenarios", "scenarios/report", "hwprofiles"},
 		"bench":                   {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
+		"e2e/verify":              {"e2e/cgroup", "scenarios/report/screen", "sim/observe", "sim/invariant", "hwprofiles"},
 		"e2e":                     {".", "scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
 		"tui":                     {"bench", "scenarios", "sim/observe", "hwprofiles"},
 		"cmd":                     {"*"},

@@ -72,7 +72,8 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		if cmd.Context().Err() != nil {
 			return harness(cmd.Context().Err())
 		}
-		real := scenarios.Runner{}.RunSetup(cmd.Context(), j.Scenario, l.Setup, j.Profile)
+		fitted := lab.Fit(j.Scenario, j.Profile)
+		real := scenarios.Runner{}.RunSetup(cmd.Context(), fitted, l.Setup, j.Profile)
 		if real.Verdict == scenarios.Errored && !real.Misuse || real.Verdict == scenarios.Hang {
 			return harness(fmt.Errorf("%s on %s: %s", j.Scenario.Name, j.Profile.Name, real.Reason))
 		}
@@ -80,7 +81,7 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		if seen == nil {
 			seen = j.Profile
 		}
-		simulated := scenarios.Runner{}.RunSetup(cmd.Context(), j.Scenario, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
+		simulated := scenarios.Runner{}.RunSetup(cmd.Context(), fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
 		c := fidelity.Compare(&simulated, &real)
 		c.Profile = j.Profile.Name
 		list = append(list, c)

@@ -45,7 +45,7 @@ func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progr
 			return nil, ctx.Err()
 		}
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
-		result := runner.RunSetup(ctx, j.Scenario, setup, j.Profile)
+		result := runner.RunSetup(ctx, lab.Fit(j.Scenario, j.Profile), setup, j.Profile)
 		progress.Finish(i, result.Verdict)
 		results = append(results, result)
 	}

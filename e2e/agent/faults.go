@@ -20,6 +20,21 @@ func newAPI() *apiserver.Server { return apiserver.New(time.Now) }
 // faultDir is where the wrapper around runc looks for faults.
 const faultDir = "/run/pinlab/fail-update"
 
+// holdFile makes the wrapper around runc wait before an update.
+const holdFile = "/run/pinlab/hold-updates"
+
+// HoldUpdates lets updates of containers wait, so that the kubelet's reconcile
+// loop waits in the first one that it needs, or lets them go.
+func (n *Node) HoldUpdates(hold bool, _ *None) error {
+	if hold {
+		return os.WriteFile(holdFile, nil, 0o644)
+	}
+	if err := os.Remove(holdFile); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // FailUpdate makes the runtime's update fail.
 func (n *Node) FailUpdate(f FailUpdate, _ *None) error {
 	if err := os.MkdirAll(faultDir, 0o755); err != nil {

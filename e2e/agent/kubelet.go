@@ -39,6 +39,7 @@ const needs = `{
   "contentType": "application/json",
   "resolvConf": "",
   "logging": {"format": "json"},
+  "runtimeRequestTimeout": "1h",
   "failSwapOn": false
 }`
 

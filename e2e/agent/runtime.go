@@ -175,7 +175,8 @@ func (n *Node) SetCPUSet(s SetCPUSet, _ *None) error {
 // Wipe makes the node as it was after the boot: no kubelet, no pods, no state.
 func (n *Node) Wipe(_ None, _ *None) error {
 	var state KubeletState
-	err := n.StopKubelet(Signal{int(syscall.SIGKILL)}, &state)
+	err := n.HoldUpdates(false, &None{})
+	err = errors.Join(err, n.StopKubelet(Signal{int(syscall.SIGKILL)}, &state))
 	err = errors.Join(err, n.ClearFaults(None{}, &None{}))
 	n.mu.Lock()
 	n.api = newAPI()

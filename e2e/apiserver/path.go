@@ -1,6 +1,9 @@
 package apiserver
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,9 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-
-	"encoding/json"
-	"fmt"
 )
 
 // resourcePath is what a URL names.
@@ -70,6 +70,8 @@ func (p resourcePath) key() string {
 	return strings.Join([]string{p.group, p.resource, p.namespace, p.name}, "/")
 }
 
+var errPatchType = errors.New("no patch of this type")
+
 // patch applies a patch of one of the kinds that clients send.
 func patch(p resourcePath, contentType string, old object, body []byte) (object, error) {
 	data, err := json.Marshal(old)
@@ -92,7 +94,7 @@ func patch(p resourcePath, contentType string, old object, body []byte) (object,
 	case types.MergePatchType:
 		data, err = jsonpatch.MergePatch(data, body)
 	default:
-		err = fmt.Errorf("patch of type %q", contentType)
+		err = fmt.Errorf("%w: %q", errPatchType, contentType)
 	}
 	if err != nil {
 		return nil, err

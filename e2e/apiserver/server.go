@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -160,6 +161,10 @@ func (s *Server) create(w http.ResponseWriter, p resourcePath, body []byte) {
 		p.name = generate + strconv.FormatUint(s.store.next(), 36)
 		meta["name"] = p.name
 	}
+	if p.name == "" || strings.Contains(p.name, "/") {
+		fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, fmt.Sprintf("%s cannot be named %q", p.resource, p.name))
+		return
+	}
 	if meta["creationTimestamp"] == nil {
 		meta["creationTimestamp"] = s.now().UTC().Format(time.RFC3339)
 	}
@@ -179,6 +184,10 @@ func (s *Server) change(w http.ResponseWriter, p resourcePath, f func(object) (o
 	switch {
 	case !found:
 		notFound(w, p)
+	case errors.Is(err, errConflict):
+		fail(w, http.StatusConflict, metav1.StatusReasonConflict, err.Error())
+	case errors.Is(err, errPatchType):
+		fail(w, http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType, err.Error())
 	case err != nil:
 		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
 	default:
@@ -197,26 +206,42 @@ func (s *Server) delete(w http.ResponseWriter, p resourcePath, body []byte) {
 		}
 	}
 	if p.resource == "pods" && (options.GracePeriodSeconds == nil || *options.GracePeriodSeconds > 0) {
-		grace := int64(30)
-		if options.GracePeriodSeconds != nil {
-			grace = *options.GracePeriodSeconds
-		}
 		s.change(w, p, func(o object) (object, error) {
+			if err := check(o, options.Preconditions); err != nil {
+				return nil, err
+			}
 			meta := o.meta()
 			if meta["deletionTimestamp"] == nil {
-				meta["deletionTimestamp"] = s.now().UTC().Format(time.RFC3339)
+				grace := graceOf(o)
+				if options.GracePeriodSeconds != nil {
+					grace = *options.GracePeriodSeconds
+				}
+				meta["deletionTimestamp"] = s.now().Add(time.Duration(grace) * time.Second).UTC().Format(time.RFC3339)
 				meta["deletionGracePeriodSeconds"] = grace
 			}
 			return o, nil
 		})
 		return
 	}
-	o, ok := s.store.remove(p, options.Preconditions)
-	if !ok {
+	o, found, err := s.store.remove(p, options.Preconditions)
+	switch {
+	case !found:
 		notFound(w, p)
-		return
+	case err != nil:
+		fail(w, http.StatusConflict, metav1.StatusReasonConflict, err.Error())
+	default:
+		reply(w, http.StatusOK, o)
 	}
-	reply(w, http.StatusOK, o)
+}
+
+// graceOf is the time in seconds that a pod asks for to end.
+func graceOf(pod object) int64 {
+	if spec, ok := pod["spec"].(map[string]any); ok {
+		if seconds, ok := spec["terminationGracePeriodSeconds"].(float64); ok && seconds >= 0 {
+			return int64(seconds)
+		}
+	}
+	return corev1.DefaultTerminationGracePeriodSeconds
 }
 
 func decode(body []byte) (object, error) {

@@ -1,12 +1,14 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // object is an API object as JSON. An object in the store is never changed,
@@ -132,14 +134,17 @@ func (s *store) update(p resourcePath, f func(object) (object, error)) (object, 
 	if err != nil {
 		return nil, true, err
 	}
+	if err := check(old, meant(o)); err != nil {
+		return nil, true, err
+	}
 	if p.sub == "status" { // only the status may change by it
 		next := maps.Clone(old)
 		next["metadata"] = maps.Clone(old.meta())
 		next["status"] = o["status"]
 		o = next
 	}
-	// What identifies an object does not change.
-	for _, field := range []string{"uid", "creationTimestamp", "name", "namespace"} {
+	// What identifies an object does not change, and a deletion is not undone.
+	for _, field := range []string{"uid", "creationTimestamp", "name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"} {
 		if v, ok := old.meta()[field]; ok {
 			o.meta()[field] = v
 		}
@@ -147,19 +152,53 @@ func (s *store) update(p resourcePath, f func(object) (object, error)) (object, 
 	return s.put(p, "MODIFIED", o), true, nil
 }
 
-func (s *store) remove(p resourcePath, when *metav1.Preconditions) (object, bool) {
+func (s *store) remove(p resourcePath, when *metav1.Preconditions) (object, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, ok := s.objects[p.key()]
-	if !ok || when != nil && when.UID != nil && old.meta()["uid"] != string(*when.UID) {
-		return nil, false
+	if !ok {
+		return nil, false, nil
+	}
+	if err := check(old, when); err != nil {
+		return nil, true, err
 	}
 	gone := maps.Clone(old)
 	gone["metadata"] = maps.Clone(old.meta())
 	o := s.put(p, "DELETED", gone)
 	delete(s.objects, p.key())
 	delete(s.paths, p.key())
-	return o, true
+	return o, true, nil
+}
+
+// errConflict marks a change that was meant for another object of this name, or
+// for an older version of it.
+var errConflict = errors.New("the object is another one")
+
+// check holds preconditions against an object.
+func check(o object, when *metav1.Preconditions) error {
+	if when == nil {
+		return nil
+	}
+	if when.UID != nil && o.meta()["uid"] != string(*when.UID) {
+		return fmt.Errorf("%w: UID in precondition: %s, UID in object meta: %v", errConflict, *when.UID, o.meta()["uid"])
+	}
+	if when.ResourceVersion != nil && o.meta()["resourceVersion"] != *when.ResourceVersion {
+		return fmt.Errorf("%w: version %s was asked for, it is %v", errConflict, *when.ResourceVersion, o.meta()["resourceVersion"])
+	}
+	return nil
+}
+
+// meant are the preconditions that a changed object carries by itself: the UID
+// and the version that it names.
+func meant(o object) *metav1.Preconditions {
+	when := &metav1.Preconditions{}
+	if uid, _ := o.meta()["uid"].(string); uid != "" {
+		when.UID = (*types.UID)(&uid)
+	}
+	if version, _ := o.meta()["resourceVersion"].(string); version != "" {
+		when.ResourceVersion = &version
+	}
+	return when
 }
 
 func (s *store) put(p resourcePath, what string, o object) object {

@@ -60,10 +60,28 @@ func Compare(sim, real *scenarios.Result) Comparison {
 		c.Steps++
 		c.observations(r, s.Observation, r.Observation)
 	}
-	if len(real.Steps) == 0 {
-		c.Skipped = cmp.Or(real.Reason, sim.Reason, "no step was replayed")
-	}
+	c.Skipped = unequal(sim, real)
 	return c
+}
+
+// unequal says why the two were not compared to the end, though no step says
+// so: one replay is longer than the other, or there is none.
+func unequal(sim, real *scenarios.Result) string {
+	short, name := real, "the real node's"
+	if len(sim.Steps) < len(real.Steps) {
+		short, name = sim, "the simulator's"
+	}
+	switch {
+	case len(short.Steps) == 0:
+		return cmp.Or(real.Reason, sim.Reason, "no step was replayed")
+	case len(sim.Steps) != len(real.Steps):
+		why := fmt.Sprintf("%s replay ended after step %d of %d", name, len(short.Steps), max(len(sim.Steps), len(real.Steps)))
+		if short.Reason != "" {
+			why += ": " + short.Reason
+		}
+		return why
+	}
+	return ""
 }
 
 func (c *Comparison) fact(step *observe.Step, what, sim, real string) {

@@ -23,6 +23,9 @@ type Boot struct {
 
 // NewReport heads a list of comparisons.
 func NewReport(list []Comparison, boots []Boot) Report {
+	if list == nil {
+		list = []Comparison{} // an empty list in JSON, not null
+	}
 	return Report{APIVersion: "pinlab/v1alpha1", Kind: "FidelityReport", Comparisons: list, Boots: boots}
 }
 

@@ -76,6 +76,7 @@ type Target struct {
 	config   []byte // merged configuration of the next start, JSON
 	running  bool
 	failed   bool
+	manual   bool // the reconcile loop is held between reconcile steps
 	faulty   bool // something may keep cgroups from following the manager
 	noFile   uint64
 	pods     []*pod // in the order of creation
@@ -101,9 +102,7 @@ func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Tar
 	if len(t.config) == 0 {
 		t.config = []byte("{}")
 	}
-	if s.Reconcile == scenarios.ReconcileManual {
-		return nil, fmt.Errorf("%w: reconcile: manual holds the reconcile loop between ticks; a real kubelet's cannot be held", scenarios.ErrUnsupported)
-	}
+	t.manual = s.Reconcile == scenarios.ReconcileManual
 	if len(s.Devices) > 0 {
 		return nil, fmt.Errorf("%w: the node has no device plugin for the scenario's devices", scenarios.ErrUnsupported)
 	}
@@ -111,7 +110,10 @@ func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Tar
 		return nil, err
 	}
 	t.version = m.Hello().KubeletVersion
-	return t, t.call(ctx, "Wipe", agent.None{}, &agent.None{})
+	if err := t.call(ctx, "Wipe", agent.None{}, &agent.None{}); err != nil {
+		return nil, err
+	}
+	return t, t.hold(ctx, t.manual)
 }
 
 // detect reads the machine from what the agent saw of sysfs.
@@ -146,7 +148,30 @@ func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
 	if err := t.apply(ctx, event); err != nil {
 		return err
 	}
-	return t.settle(ctx)
+	if !t.manual {
+		return t.settle(ctx)
+	}
+	switch event.(type) {
+	case scenarios.Reconcile, scenarios.Advance:
+		if err := t.hold(ctx, false); err != nil {
+			return err
+		}
+		if err := t.settle(ctx); err != nil {
+			return err
+		}
+		return t.hold(ctx, true)
+	}
+	err := t.settle(ctx)
+	t.ticked = false
+	return err
+}
+
+// hold stops the reconcile loop from doing anything: not the loop itself, which
+// nobody can stop in a real kubelet, but the first update of a container that it
+// asks the runtime for. Entries that the loop removes from the state by itself
+// are not held back.
+func (t *Target) hold(ctx context.Context, hold bool) error {
+	return t.call(ctx, "HoldUpdates", hold, &agent.None{})
 }
 
 func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
@@ -352,7 +377,7 @@ func (t *Target) reboot(ctx context.Context, p *hwprofiles.Profile) error {
 			return err
 		}
 	}
-	return nil
+	return t.hold(ctx, t.manual)
 }
 
 func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event scenarios.Event) error {

@@ -20,6 +20,8 @@ type guestFile struct {
 const (
 	RuntimeWrapper = "/usr/bin/pinlab-runc"
 	FaultDir       = "/run/pinlab/fail-update"
+	// HoldFile, while it is there, makes every update wait.
+	HoldFile = "/run/pinlab/hold-updates"
 )
 
 const runtimeWrapper = `#!/bin/sh
@@ -30,6 +32,7 @@ for a in "$@"; do
   case $a in update) update=yes;; esac
   previous=$a; id=$a
 done
+while [ -n "$update" ] && [ -e ` + HoldFile + ` ]; do sleep 0.1; done
 if [ -n "$update" ] && [ -d ` + FaultDir + ` ]; then
   for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
   config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json

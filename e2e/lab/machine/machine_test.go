@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/utils/cpuset"
 	"pgregory.net/rapid"
 
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -75,6 +76,10 @@ func TestAnyShape(t *testing.T) {
 		if err != nil {
 			t.Fatalf("shape %q: %v", text, err)
 		}
+		some := rapid.SliceOfNDistinct(rapid.SampledFrom(p.AllCPUs().List()), 0, min(3, len(p.CPUs)-1), rapid.ID).Draw(t, "offline")
+		if p, err = p.WithOnline(cpuset.New(some...), false); err != nil {
+			t.Fatalf("shape %q: %v", text, err)
+		}
 		plan, err := New(p)
 		if errors.Is(err, ErrShape) {
 			return
@@ -95,12 +100,18 @@ func drawShape(t *rapid.T) string {
 	per := rapid.IntRange(1, 3).Draw(t, "nodes per socket")
 	cores := rapid.IntRange(per, 20).Draw(t, "cores")
 	words := []string{
-		fmt.Sprintf("sockets=%d nodes=%d cores=%d", sockets, sockets*per, cores),
+		fmt.Sprintf("sockets=%d nodes=%d", sockets, sockets*per),
 		fmt.Sprintf("threads=%d", rapid.IntRange(1, 4).Draw(t, "threads")),
 		"numbering=" + pick("numbering", "block", "round-robin", "adjacent", "socket/thread/node/core", "core/node/thread/socket"),
 		"l3=" + pick("l3", "socket", "node", "machine", "none", "1", "2", "3", "1/2"),
 		"memory=" + pick("memory", "4KiB", "388492316kB", "192GiB", "256MiB"),
 		"distance=" + pick("distance", "10,20", "10,12,32", "10,10"),
+	}
+	if rapid.Bool().Draw(t, "unequal sockets") && per == 1 {
+		list := rapid.SliceOfN(rapid.IntRange(1, 9), sockets, sockets).Draw(t, "cores of each")
+		words = append(words, "cores="+strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]"))
+	} else {
+		words = append(words, fmt.Sprintf("cores=%d", cores))
 	}
 	if rapid.Bool().Draw(t, "socket ids") {
 		words = append(words, fmt.Sprintf("socket-ids=%d-%d", 36, 35+sockets))
@@ -151,4 +162,55 @@ func TestAllReasons(t *testing.T) {
 	g := NewWithT(t)
 	_, err := New(parse(g, "name: p\nshape: sockets=2 cores=2 node-ids=0,8\ncpus: {offline: 0}\n"))
 	g.Expect(err).To(MatchError(And(ContainSubstring("CPU 0 is offline"), ContainSubstring("hole before node 8"))))
+}
+
+// The arguments of some machines, as QEMU gets them.
+func TestArgs(t *testing.T) {
+	for name, text := range map[string]string{
+		"plain":        "name: p\nshape: sockets=2 cores=2 threads=2\nmemory: 2GiB\n",
+		"cpu-less":     "name: p\nshape: sockets=2 cores=2 l3=none memory=1GiB\nnodes: [{id: 2, memory: 4GiB}]\ndistances: [10 21 17, 21 10 28, 17 28 10]\n",
+		"memory-less":  "name: p\nshape: sockets=2 cores=2 memory=1GiB\nnodes: [{id: 1, memory: 0}]\n",
+		"unequal-dies": "name: p\nshape: sockets=2 cores=5,3 threads=2 l3=2 memory=64GiB\ncpus: {offline: \"3,7\"}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			p := parse(g, text)
+			plan, err := New(p)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(differences(p, plan)).To(BeEmpty())
+			checkMADT(g, plan)
+			var b strings.Builder
+			b.WriteString("# " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n# ") + "\n")
+			args := plan.Args()
+			for i := 0; i < len(args); i += 2 {
+				fmt.Fprintf(&b, "%s %s\n", args[i], args[i+1])
+			}
+			fmt.Fprintf(&b, "\nslots by CPU: %v\noffline: %v\n", plan.Slot, plan.Offline)
+			for _, n := range plan.Notes {
+				fmt.Fprintf(&b, "note: %s\n", n)
+			}
+			if table := plan.MADT(); table != nil {
+				b.WriteString("MADT:")
+				for _, e := range localAPICs(table) {
+					fmt.Fprintf(&b, " %d", e.apicID)
+				}
+				b.WriteString(" (APIC ids)\n")
+			}
+			golden(g, "args-"+name+".txt", []byte(b.String()))
+		})
+	}
+}
+
+// Ranges of slots read as the slots.
+func TestRanges(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(ranges(nil)).To(BeEmpty())
+	g.Expect(ranges([]int{0, 1, 2, 4, 6, 7})).To(Equal([]string{"0-2", "4", "6-7"}))
+	rapid.Check(t, func(t *rapid.T) {
+		set := cpuset.New(rapid.SliceOf(rapid.IntRange(0, 40)).Draw(t, "slots")...)
+		got, err := cpuset.Parse(strings.Join(ranges(set.List()), ","))
+		if err != nil || !got.Equals(set) {
+			t.Fatalf("%v read as %v: %v", set, got, err)
+		}
+	})
 }

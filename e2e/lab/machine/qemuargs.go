@@ -17,7 +17,7 @@ func (p *Plan) Args() []string {
 		memory += n.MemoryBytes
 		node := fmt.Sprintf("node,nodeid=%d", i)
 		if n.MemoryBytes > 0 {
-			args = append(args, "-object", fmt.Sprintf("memory-backend-ram,id=node%d,size=%d", i, n.MemoryBytes))
+			args = append(args, "-object", fmt.Sprintf("memory-backend-ram,reserve=off,id=node%d,size=%d", i, n.MemoryBytes))
 			node += fmt.Sprintf(",memdev=node%d", i)
 		}
 		for _, r := range ranges(n.Slots) {
