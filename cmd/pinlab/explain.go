@@ -106,17 +106,17 @@ func runExplain(cmd *cobra.Command, file string, f explainFlags) error {
 	if f.timeout <= 0 {
 		return fmt.Errorf("--timeout %v: want a positive duration", f.timeout)
 	}
-	o, err := f.options(cmd.InOrStdin(), file)
+	o, err := f.options(cmd.Context(), cmd.InOrStdin(), file)
 	if err != nil {
 		return err
 	}
 	// Removed here and not where it is used: an answer that takes too long is
 	// given up and would leave it behind.
-	dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-explain-")
+	dir, remove, err := sim.LockedDir(sim.StateBase())
 	if err != nil {
 		return harness(fmt.Errorf("temporary directory: %w", err))
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = remove() }() // what a killed explain leaves, the next one removes
 	o.TempDir = dir
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 	defer cancel()
@@ -138,20 +138,20 @@ func runExplain(cmd *cobra.Command, file string, f explainFlags) error {
 }
 
 // options reads everything that is given.
-func (f explainFlags) options(in io.Reader, file string) (explain.Options, error) {
+func (f explainFlags) options(ctx context.Context, in io.Reader, file string) (explain.Options, error) {
 	o := explain.Options{}
 	tools, err := newToolchain()
 	if err != nil {
 		return o, err
 	}
 	o.Decoder = tools.decoder
-	name, data := file, []byte(nil)
+	name := file
+	open := func() (io.ReadCloser, error) { return os.Open(file) }
 	if file == "-" {
 		name = "standard input"
-		data, err = io.ReadAll(io.LimitReader(in, scenarios.MaxFileBytes+1))
-	} else {
-		data, err = readInput(file)
+		open = func() (io.ReadCloser, error) { return io.NopCloser(in), nil }
 	}
+	data, err := readBounded(ctx, name, open)
 	if err != nil {
 		return o, err
 	}
@@ -162,7 +162,7 @@ func (f explainFlags) options(in io.Reader, file string) (explain.Options, error
 		return o, fmt.Errorf("--profile %s: %w", f.profile, err)
 	}
 	if f.config != "" {
-		if data, err = readInput(f.config); err != nil {
+		if data, err = readInput(ctx, f.config); err != nil {
 			return o, err
 		}
 		if o.Config, err = tools.loader.KubeletConfig(data, f.config); err != nil {
@@ -170,7 +170,7 @@ func (f explainFlags) options(in io.Reader, file string) (explain.Options, error
 		}
 	}
 	if f.state != "" {
-		if o.State, err = readInput(f.state); err != nil {
+		if o.State, err = readInput(ctx, f.state); err != nil {
 			return o, err
 		}
 		o.StateFile = f.state
@@ -179,27 +179,48 @@ func (f explainFlags) options(in io.Reader, file string) (explain.Options, error
 	return o, err
 }
 
-// readInput reads a regular file, of a size that a person's file has.
-func readInput(name string) ([]byte, error) {
-	st, err := os.Stat(name)
-	var data []byte
-	switch {
-	case err != nil:
-	case !st.Mode().IsRegular():
-		err = errors.New("not a regular file")
-	case st.Size() > scenarios.MaxFileBytes:
-		err = fmt.Errorf("file of %d bytes is too large; at most %d", st.Size(), scenarios.MaxFileBytes)
-	default:
-		data, err = os.ReadFile(name)
+// readInput reads a file or a pipe.
+func readInput(ctx context.Context, name string) ([]byte, error) {
+	return readBounded(ctx, name, func() (io.ReadCloser, error) { return os.Open(name) })
+}
+
+// readBounded reads something to its end, unless that is farther away than the
+// end of a file that a person has written. A pipe may have nobody at its other
+// end, so the wait ends with the context.
+func readBounded(ctx context.Context, name string, open func() (io.ReadCloser, error)) ([]byte, error) {
+	type content struct {
+		data []byte
+		err  error
+	}
+	read := make(chan content, 1)
+	go func() {
+		var c content
+		defer func() { read <- c }()
+		r, err := open()
+		if err != nil {
+			c.err = err
+			return
+		}
+		defer r.Close()
+		c.data, c.err = io.ReadAll(io.LimitReader(r, scenarios.MaxFileBytes+1))
+		if c.err == nil && len(c.data) > scenarios.MaxFileBytes {
+			c.err = fmt.Errorf("too large; at most %d bytes", scenarios.MaxFileBytes)
+		}
+	}()
+	var c content
+	select {
+	case c = <-read:
+	case <-ctx.Done():
+		c.err = errors.New("interrupted before its end")
 	}
 	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
+	if errors.As(c.err, &pathError) {
+		c.err = pathError.Err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if c.err != nil {
+		return nil, fmt.Errorf("%s: %w", name, c.err)
 	}
-	return data, nil
+	return c.data, nil
 }
 
 // parseDevices reads RESOURCE=NODE; the devices of a resource are numbered.

@@ -91,7 +91,7 @@ func runVerify(cmd *cobra.Command, f verifyFlags) error {
 	}
 	o := verify.Options{Root: f.root, Skip: f.skip, NoRuntime: f.noRuntime, Start: startCheck(tools.decoder)}
 	if f.config != "" {
-		data, err := readInput(f.config)
+		data, err := readInput(cmd.Context(), f.config)
 		if err != nil {
 			return err
 		}

@@ -88,7 +88,6 @@ type Target struct {
 	restart  restartRecord
 	logAt    int64
 	reported map[string]bool // pods whose admission has been told
-	admitted []observe.Admission
 }
 
 var _ scenarios.Target = &Target{}
