@@ -95,15 +95,20 @@ func (n *Node) limitFiles(free int) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	highest := 0
+	taken := map[uint64]bool{}
 	for _, fd := range open {
-		if id, err := strconv.Atoi(fd.Name()); err == nil {
-			highest = max(highest, id)
+		if id, err := strconv.ParseUint(fd.Name(), 10, 64); err == nil {
+			taken[id] = true
 		}
 	}
-	var old unix.Rlimit
-	limit := unix.Rlimit{Cur: uint64(len(open) + free)}
-	_ = highest // descriptors above the limit stay open; new ones get the lowest free number
+	// The limit is above the highest number, not a count: with it at the n-th
+	// free number, n more can be opened.
+	var old, limit unix.Rlimit
+	for left := free; left > 0 || taken[limit.Cur]; limit.Cur++ {
+		if !taken[limit.Cur] {
+			left--
+		}
+	}
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
 		return nil, err
 	}

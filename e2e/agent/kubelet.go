@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,7 +181,7 @@ func lastError(from int64) string {
 	for _, line := range strings.Split(data.String(), "\n") {
 		if e, ok := errorOf(line); ok {
 			found = e
-		} else if line != "" && !strings.HasPrefix(line, "{") {
+		} else if plain == "" && line != "" && !strings.HasPrefix(line, "{") {
 			plain = line
 		}
 	}
@@ -191,12 +193,15 @@ func lastError(from int64) string {
 
 // errorOf takes the error out of a log line of severity E or F.
 func errorOf(line string) (string, bool) {
-	var l struct{ Msg, Err string }
-	if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &l) == nil {
-		if l.Err != "" {
-			return l.Err, true
+	if strings.HasPrefix(line, "{") {
+		var l struct {
+			Msg, Err string
+			V        *int
 		}
-		return "", false
+		if json.Unmarshal([]byte(line), &l) != nil || l.V != nil { // only errors have no verbosity
+			return "", false
+		}
+		return cmp.Or(l.Err, l.Msg), true
 	}
 	if !strings.HasPrefix(line, "E") && !strings.HasPrefix(line, "F") {
 		return "", false
@@ -205,8 +210,12 @@ func errorOf(line string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if _, e, ok := strings.Cut(text, `err="`); ok {
-		return strings.ReplaceAll(strings.TrimSuffix(e, `"`), `\"`, `"`), true
+	if _, rest, ok := strings.Cut(text, "err="); ok {
+		if quoted, err := strconv.QuotedPrefix(rest); err == nil {
+			if e, err := strconv.Unquote(quoted); err == nil {
+				return e, true
+			}
+		}
 	}
 	return text, true
 }

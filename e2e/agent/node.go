@@ -137,7 +137,7 @@ func (n *Node) DeletePod(d DeletePod, _ *None) error {
 // WriteFile replaces or removes a state file.
 func (n *Node) WriteFile(w WriteFile, _ *None) error {
 	file := filepath.Join(kubeletDir, filepath.Base(w.Name))
-	if w.Data == nil {
+	if w.Remove {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -172,16 +172,13 @@ func (n *Node) Facts(_ None, f *Facts) error {
 		}
 	}
 	f.Kubelet = n.kubelet.state()
-	read := func(name string) []byte {
+	read := func(name string) File {
 		data, err := os.ReadFile(filepath.Join(kubeletDir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+			return File{}
 		}
 		unread(name, err)
-		if data == nil {
-			data = []byte{} // there is a file, and it is empty or unreadable
-		}
-		return data
+		return File{Exists: true, Data: data}
 	}
 	f.CPUState, f.MemoryState = read("cpu_manager_state"), read("memory_manager_state")
 	list, err := n.request(http.MethodGet, "/api/v1/pods", "")

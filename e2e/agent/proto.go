@@ -58,9 +58,8 @@ type KubeletState struct {
 // nothing is interpreted.
 type Facts struct {
 	Kubelet KubeletState
-	// CPUState and MemoryState are the contents of the state files; nil where
-	// there is none.
-	CPUState, MemoryState []byte
+	// CPUState and MemoryState are the state files.
+	CPUState, MemoryState File
 	// Pods are the API server's pods as JSON, in the order of their creation,
 	// with the status that the kubelet has reported.
 	Pods [][]byte
@@ -76,6 +75,12 @@ type Facts struct {
 	Uptime float64
 	// Unread says what could not be read.
 	Unread []string
+}
+
+// File is a file that may not be there.
+type File struct {
+	Exists bool
+	Data   []byte
 }
 
 // Log are the kubelet's log lines from a position on.
@@ -101,10 +106,11 @@ type ExitContainer struct {
 	Code        int
 }
 
-// WriteFile replaces a file below the kubelet's directory; nil data removes it.
+// WriteFile replaces a file below the kubelet's directory.
 type WriteFile struct {
-	Name string
-	Data []byte
+	Name   string
+	Data   []byte
+	Remove bool // instead of writing
 }
 
 // Online takes CPUs on or off line.

@@ -185,7 +185,7 @@ func (n *Node) Wipe(_ None, _ *None) error {
 	n.kubelet.starts = 0
 	n.kubelet.mu.Unlock()
 	err = errors.Join(err, withRuntime(context.Background(), removePods))
-	err = errors.Join(err, emptyDir(kubeletDir), os.RemoveAll("/var/log/pods"))
+	err = errors.Join(err, emptyDir(kubeletDir), os.RemoveAll("/var/log/pods"), os.RemoveAll(kubeletLog))
 	return errors.Join(err, n.removeGroups())
 }
 

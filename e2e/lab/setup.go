@@ -116,7 +116,12 @@ func (l *Lab) offline(ctx context.Context, plan *machine.Plan) error {
 	if err := l.vm.Agent.Call(ctx, "SetOnline", agent.Online{CPUs: plan.Offline}, &agent.None{}); err != nil {
 		return err
 	}
-	return l.vm.Agent.Call(ctx, "Hello", agent.None{}, &l.vm.Hello)
+	var hello agent.Hello // a new one: what is gone from sysfs must not stay
+	if err := l.vm.Agent.Call(ctx, "Hello", agent.None{}, &hello); err != nil {
+		return err
+	}
+	l.vm.Hello = hello
+	return nil
 }
 
 // labMachine is the lab's machine as a node's target sees it.

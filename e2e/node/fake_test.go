@@ -172,7 +172,7 @@ func (f *fake) state(pool string, entries map[string]string) {
 	}
 	data, err := json.Marshal(map[string]any{"policyName": "static", "defaultCpuSet": pool, "entries": byUID, "checksum": 1})
 	f.g.Expect(err).NotTo(HaveOccurred())
-	f.facts.CPUState = data
+	f.facts.CPUState = agent.File{Exists: true, Data: data}
 }
 
 // runAll lets every new pod run in the shared pool.

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -20,8 +21,14 @@ func (t *Target) Observe(ctx context.Context) (observe.Observation, error) {
 	if err := t.look(ctx); err != nil {
 		return observe.Observation{}, err
 	}
-	if len(t.facts.Unread) > 0 {
-		return observe.Observation{}, fmt.Errorf("unread on the node: %s", strings.Join(t.facts.Unread, "; "))
+	unread := slices.Clone(t.facts.Unread)
+	for _, g := range t.facts.Groups {
+		for _, what := range g.Unread {
+			unread = append(unread, g.Path+": "+what)
+		}
+	}
+	if len(unread) > 0 {
+		return observe.Observation{}, fmt.Errorf("unread on the node: %s", strings.Join(unread, "; "))
 	}
 	o := t.observation()
 	o.Started, o.UnchangedRestart, o.Reconciled = t.started, t.started && t.restart.unchanged, t.ticked
@@ -188,8 +195,9 @@ type stateFile struct {
 
 // parseState reads a state file; nil without an error is no file. Checksums are
 // the kubelet's business.
-func parseState(data []byte) (*stateFile, error) {
-	if data == nil {
+func parseState(f agent.File) (*stateFile, error) {
+	data := f.Data
+	if !f.Exists {
 		return nil, nil
 	}
 	if len(data) == 0 {

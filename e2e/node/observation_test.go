@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -153,15 +154,15 @@ func TestStale(t *testing.T) {
 func TestStateFiles(t *testing.T) {
 	g, target, f := newTarget(t)
 	apply(g, target, scenarios.StartKubelet{})
-	f.facts.CPUState = nil
+	f.facts.CPUState = agent.File{}
 	o := apply(g, target, scenarios.Reconcile{})
 	g.Expect(o.Checkpoint).To(BeNil())
 	g.Expect(o.CheckpointError).To(BeEmpty())
 	g.Expect(o.SharedPool).To(BeEmpty())
-	f.facts.CPUState = []byte{}
+	f.facts.CPUState = agent.File{Exists: true}
 	o = apply(g, target, scenarios.Reconcile{})
 	g.Expect(o.CheckpointError).To(Equal("the file is empty"))
-	f.facts.CPUState = []byte(`{"policyName":"stat`)
+	f.facts.CPUState = agent.File{Exists: true, Data: []byte(`{"policyName":"stat`)}
 	o = apply(g, target, scenarios.Reconcile{})
 	g.Expect(o.Checkpoint).To(BeNil())
 	g.Expect(o.CheckpointError).NotTo(BeEmpty())
@@ -169,7 +170,7 @@ func TestStateFiles(t *testing.T) {
 
 func TestNonePolicy(t *testing.T) {
 	g, target, f := newTarget(t, func(s *scenarios.Scenario, _ *Options) { s.Kubelet = nil })
-	f.facts.CPUState = []byte(`{"policyName":"none","defaultCpuSet":"","checksum":1}`)
+	f.facts.CPUState = agent.File{Exists: true, Data: []byte(`{"policyName":"none","defaultCpuSet":"","checksum":1}`)}
 	o := apply(g, target, scenarios.StartKubelet{})
 	g.Expect(o.SharedPool).To(Equal(observe.CPUs("0-7")), "the none policy keeps no sets")
 	g.Expect(o.Config.CPUManagerPolicy).To(Equal("none"))
@@ -239,11 +240,11 @@ func TestUnread(t *testing.T) {
 
 func TestParseState(t *testing.T) {
 	g := NewWithT(t)
-	s, err := parseState([]byte(`{"policyName":"static","defaultCpuSet":"0, 3,2","entries":{"u":{"c":"5,4"}},"checksum":7}`))
+	s, err := parseState(agent.File{Exists: true, Data: []byte(`{"policyName":"static","defaultCpuSet":"0, 3,2","entries":{"u":{"c":"5,4"}},"checksum":7}`)})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s).To(Equal(&stateFile{PolicyName: "static", DefaultCPUSet: "0,2-3", Entries: map[string]map[string]string{"u": {"c": "4-5"}}}))
 	for _, text := range []string{`{`, `[]`, `{"defaultCpuSet":"x"}`, `{"entries":{"u":{"c":"0-9999999999"}}}`, `{"entries":[]}`} {
-		_, err := parseState([]byte(text))
+		_, err := parseState(agent.File{Exists: true, Data: []byte(text)})
 		g.Expect(err).To(HaveOccurred(), text)
 	}
 }
@@ -256,7 +257,7 @@ func FuzzParseState(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := parseState(data)
+		s, err := parseState(agent.File{Exists: true, Data: data})
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,8 +67,8 @@ func (t *Target) settle(ctx context.Context) error {
 			t.ticked = true
 			return nil
 		}
-		if busy != "" && time.Now().After(deadline) {
-			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, busy)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, cmp.Or(busy, "its cgroups keep changing"))
 		}
 		need = max(calm, enough-quiet)
 		if busy != "" {
@@ -277,7 +278,7 @@ func (t *Target) differs() bool {
 func (t *Target) digest() string {
 	var b strings.Builder
 	f := t.facts
-	fmt.Fprintf(&b, "%v %s %s %v\n", f.Kubelet.Running, f.CPUState, f.MemoryState, f.Resources)
+	fmt.Fprintf(&b, "%v %v %s %v %s %v\n", f.Kubelet.Running, f.CPUState.Exists, f.CPUState.Data, f.MemoryState.Exists, f.MemoryState.Data, f.Resources)
 	for _, g := range f.Groups {
 		fmt.Fprintln(&b, g.Path, g.CPUs, g.Effective, g.Mems, len(g.Processes))
 	}

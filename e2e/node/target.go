@@ -194,7 +194,7 @@ func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
 		return t.exitContainer(ctx, e)
 	case scenarios.DeleteStateFile:
 		t.restart.touch()
-		return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(e.File)}, &agent.None{})
+		return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(e.File), Remove: true}, &agent.None{})
 	case scenarios.WriteStateFile:
 		return t.changeFile(ctx, e.File, e)
 	case scenarios.EditStateFile:
@@ -365,7 +365,7 @@ func (t *Target) reboot(ctx context.Context, p *hwprofiles.Profile) error {
 	if err := t.machine.Reboot(ctx, p); err != nil {
 		return err
 	}
-	t.running, t.failed, t.logAt = false, false, 0
+	t.running, t.failed = false, false
 	t.restart.touch()
 	if err := t.detect(); err != nil {
 		return err
@@ -385,18 +385,19 @@ func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event
 	if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
 		return err
 	}
-	data := f.CPUState
+	now := f.CPUState
 	if file == scenarios.MemoryState {
-		data = f.MemoryState
+		now = f.MemoryState
+	}
+	var data []byte
+	if now.Exists {
+		data = append([]byte{}, now.Data...) // an empty file is not none
 	}
 	next, err := t.opts.Files(event, data, t.uid)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: there is no %s to edit", scenarios.ErrMisuse, file)
 	} else if err != nil {
 		return err
-	}
-	if next == nil {
-		next = []byte{} // an empty file, not none
 	}
 	return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(file), Data: next}, &agent.None{})
 }

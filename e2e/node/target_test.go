@@ -281,12 +281,12 @@ func TestChangeFile(t *testing.T) {
 	}
 	g, target, f := newTarget(t, func(_ *scenarios.Scenario, o *Options) { o.Files = answer })
 	apply(g, target, create("a"))
-	f.facts.CPUState = []byte("cpu")
+	f.facts.CPUState = agent.File{Exists: true, Data: []byte("cpu")}
 	apply(g, target, scenarios.EditStateFile{File: scenarios.CPUState, Append: "!"}, scenarios.WriteStateFile{File: scenarios.MemoryState}, scenarios.DeleteStateFile{File: scenarios.MemoryState})
 	g.Expect(f.args["WriteFile"]).To(Equal([]any{
 		agent.WriteFile{Name: "cpu_manager_state", Data: []byte("cpu!")},
 		agent.WriteFile{Name: "memory_manager_state", Data: []byte(podUID(1) + " unknown")},
-		agent.WriteFile{Name: "memory_manager_state"},
+		agent.WriteFile{Name: "memory_manager_state", Remove: true},
 	}))
 	g.Expect(target.Apply(t.Context(), scenarios.EditStateFile{File: scenarios.MemoryState})).To(
 		And(MatchError(scenarios.ErrMisuse), MatchError(ContainSubstring("no memory_manager_state to edit"))))

@@ -34,6 +34,7 @@ func (a *audit) observation() observe.Observation {
 	}
 	pods := a.pods()
 	var idle []observe.Container
+	used := map[string]cpuset.CPUSet{}
 	for _, k := range a.state.keys() {
 		name, lives := pods[k.uid]
 		pod := k.uid
@@ -47,10 +48,16 @@ func (a *audit) observation() observe.Observation {
 		case lives:
 			// An init container that has ended, one that waits, or one that
 			// nobody tells the name of.
-			idle = append(idle, observe.Container{
+			c := observe.Container{
 				Pod: pod, Container: k.name, Kind: observe.KindInit, State: observe.StateWaiting,
 				Exclusive: true, Assigned: entry.CPUs, Requested: entry.CPUs.Set().Size(),
-			})
+			}
+			if taken := used[k.uid]; a.runsNameless(k.uid, entry.CPUs) && taken.Intersection(entry.CPUs.Set()).IsEmpty() {
+				// Whoever of its pod it is, these CPUs are in use.
+				used[k.uid] = taken.Union(entry.CPUs.Set())
+				c.State, c.Actual = observe.StateRunning, entry.CPUs
+			}
+			idle = append(idle, c)
 		case a.groupsKnown():
 			o.Stale = append(o.Stale, entry)
 		default:
@@ -103,6 +110,15 @@ func (a *audit) pods() map[string]string {
 // some of which have CPUs of their own.
 func (a *audit) nameless(c *Container) bool {
 	return c.Container == "" && !c.Sandbox && len(a.state.entriesOf(c.PodUID)) > 0
+}
+
+// runsNameless says that one of a pod's containers without a name runs on
+// exactly these CPUs.
+func (a *audit) runsNameless(uid string, cpus observe.CPUs) bool {
+	return slices.ContainsFunc(a.report.Containers, func(c Container) bool {
+		actual := a.actual(&c)
+		return c.PodUID == uid && c.Running && a.nameless(&c) && actual != nil && *actual == cpus
+	})
 }
 
 func (a *audit) observed(c *Container) observe.Container {

@@ -255,9 +255,21 @@ func TestNamesUnknown(t *testing.T) {
 	g.Expect(pause.NamedBy).To(Equal("process"))
 	g.Expect(logs.Assigned).To(Equal(cpus(pool)), "its pod has no entry")
 
+	// An init container that has ended has left its entry; the CPUs went on.
+	tr.state(pool, map[string]string{uidWeb + "/app": "1,9", uidWeb + "/setup": "1,9"})
+	r = tr.audit()
+	g.Expect(r.Held()).To(BeTrue(), "%+v", r.Findings)
+	tr.state(pool, map[string]string{uidWeb + "/app": "1,9"})
+
+	tr.cpus("logs", "0-15")
+	f := found(tr.audit(), invariant.ExclusiveIsolated)
+	g.Expect(f).To(HaveLen(1))
+	g.Expect(f[0].What).To(ContainSubstring(uidLogs + "/bbbbbbbbbbbb can run on CPUs 1,9 of " + uidWeb + "/app"))
+	tr.cpus("logs", pool)
+
 	tr.cpus("web", "1-2,9")
 	tr.process(100, "app", tr.group["web"], "1-2,9")
-	f := found(tr.audit(), NamelessInSync)
+	f = found(tr.audit(), NamelessInSync)
 	g.Expect(f).To(HaveLen(1))
 	g.Expect(f[0].Severity).To(Equal(Critical))
 	g.Expect(f[0].What).To(ContainSubstring("runs on 1-2,9, which is neither an entry of its pod (app 1,9) nor the shared pool"))

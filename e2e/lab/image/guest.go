@@ -42,7 +42,7 @@ if [ -n "$update" ] && [ -d ` + FaultDir + ` ]; then
     left=$(head -n 1 "$fault"); text=$(tail -n +2 "$fault")
     if [ "$left" = 1 ]; then rm -f "$fault"
     elif [ "$left" -gt 1 ]; then { echo $((left-1)); echo "$text"; } > "$fault.new"; mv "$fault.new" "$fault"; fi
-    [ -n "$log" ] && printf '{"level":"error","msg":"%s","time":"2006-01-02T15:04:05Z"}\n' "$text" >> "$log"
+    [ -n "$log" ] && printf '{"level":"error","msg":"%s","time":"2006-01-02T15:04:05Z"}\n' "$(echo "$text" | sed 's/[\\"]/\\&/g')" >> "$log"
     echo "$text" >&2
     exit 1
   done
