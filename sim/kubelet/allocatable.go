@@ -37,13 +37,13 @@ func newAllocatable(logger klog.Logger, cfg *Config, machine *cadvisor.MachineIn
 	if list := cfg.kc.ReservedSystemCPUs; list != "" {
 		topo, err := topology.Discover(logger, machine)
 		if err != nil {
-			return nil, fmt.Errorf("unable to discover CPU topology info: %w", err)
+			return nil, notRun(fmt.Errorf("unable to discover CPU topology info: %w", err))
 		}
 		if a.reservedCPUs, err = cpuset.Parse(list); err != nil {
-			return nil, fmt.Errorf("unable to parse reserved-cpus list: %w", err)
+			return nil, notRun(fmt.Errorf("unable to parse reserved-cpus list: %w", err))
 		}
 		if online := topo.CPUDetails.CPUs(); !a.reservedCPUs.IsSubsetOf(online) {
-			return nil, fmt.Errorf("reserved-cpus: %s is not a subset of online-cpus: %s", list, online)
+			return nil, notRun(fmt.Errorf("reserved-cpus: %s is not a subset of online-cpus: %s", list, online))
 		}
 		if a.reservedCPUs.Size() > 0 {
 			kube, system = without(kube, "cpu"), without(system, "cpu")
@@ -52,11 +52,11 @@ func newAllocatable(logger klog.Logger, cfg *Config, machine *cadvisor.MachineIn
 	}
 	kubeList, err := reservedList("kube-reserved", kube)
 	if err != nil {
-		return nil, err
+		return nil, notRun(err)
 	}
 	systemList, err := reservedList("system-reserved", system)
 	if err != nil {
-		return nil, err
+		return nil, notRun(err)
 	}
 	a.reservation = v1.ResourceList{}
 	for name, total := range a.capacity {
@@ -79,6 +79,11 @@ func newAllocatable(logger klog.Logger, cfg *Config, machine *cadvisor.MachineIn
 	}
 	return a, nil
 }
+
+// notRun is an error as the kubelet's command logs it when it ends before the
+// kubelet runs: while it makes the managers, not while it starts them
+// (cmd/kubelet/app/server.go, Run).
+func notRun(err error) error { return fmt.Errorf("failed to run Kubelet: %w", err) }
 
 func without(m map[string]string, key string) map[string]string {
 	out := map[string]string{}

@@ -152,7 +152,7 @@ func (l *Lifetime) start() error {
 	l.topology, err = topologymanager.NewManager(l.logger, p.Machine.Topology,
 		kc.TopologyManagerPolicy, kc.TopologyManagerScope, kc.TopologyManagerPolicyOptions)
 	if err != nil {
-		return err
+		return notRun(err)
 	}
 	l.devices = newDeviceManager(p.Devices, p.AllocatedDevices, l.topology, l)
 	l.topology.AddHintProvider(l.logger, l.devices)
@@ -161,13 +161,13 @@ func (l *Lifetime) start() error {
 	l.cpu, err = cpumanager.NewManager(l.logger, kc.CPUManagerPolicy, kc.CPUManagerPolicyOptions, time.Nanosecond,
 		p.Machine, l.alloc.reservedCPUs, l.alloc.reservation, p.StateDir, l.topology)
 	if err != nil {
-		return err
+		return notRun(err)
 	}
 	l.topology.AddHintProvider(l.logger, l.cpu)
 	l.memory, err = memorymanager.NewManager(l.logger, kc.MemoryManagerPolicy, p.Machine, l.alloc.reservation,
 		kc.ReservedMemory, p.StateDir, l.topology)
 	if err != nil {
-		return err
+		return notRun(err)
 	}
 	l.topology.AddHintProvider(l.logger, l.memory)
 	l.policy = kc.CPUManagerPolicy
