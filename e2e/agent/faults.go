@@ -20,11 +20,11 @@ func newAPI() *apiserver.Server { return apiserver.New(time.Now) }
 // faultDir is where the wrapper around runc looks for faults.
 const faultDir = "/run/pinlab/fail-update"
 
-// holdFile makes the wrapper around runc wait before an update.
+// holdFile makes the wrapper around runc refuse updates.
 const holdFile = "/run/pinlab/hold-updates"
 
-// HoldUpdates lets updates of containers wait, so that the kubelet's reconcile
-// loop waits in the first one that it needs, or lets them go.
+// HoldUpdates makes updates of containers fail, so that the kubelet's reconcile
+// loop tries them again at each tick without effect, or lets them go.
 func (n *Node) HoldUpdates(hold bool, _ *None) error {
 	if hold {
 		return os.WriteFile(holdFile, nil, 0o644)

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -165,9 +166,9 @@ func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
 	return err
 }
 
-// hold stops the reconcile loop from doing anything: not the loop itself, which
-// nobody can stop in a real kubelet, but the first update of a container that it
-// asks the runtime for. Entries that the loop removes from the state by itself
+// hold takes the effect from the reconcile loop: not the loop itself can be
+// stopped in a real kubelet, but each update of a container that it asks the
+// runtime for fails, and is tried again at the next tick. Entries that the loop removes from the state by itself
 // are not held back.
 func (t *Target) hold(ctx context.Context, hold bool) error {
 	return t.call(ctx, "HoldUpdates", hold, &agent.None{})
@@ -291,6 +292,10 @@ func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
 	return fmt.Errorf("%w: event %T", scenarios.ErrUnsupported, event)
 }
 
+// heldText is the error of updates that are held; lines with it tell of the
+// harness, not of the kubelet.
+const heldText = "pinlab holds updates"
+
 // period is how often the kubelet of a node reconciles, whatever the scenario's
 // configuration says: waiting for the default ten seconds after each step would
 // teach nothing.
@@ -412,7 +417,7 @@ func (t *Target) Log() []observe.LogLine {
 		return nil
 	}
 	t.logAt = l.Next
-	return l.Lines
+	return slices.DeleteFunc(l.Lines, func(line observe.LogLine) bool { return strings.Contains(line.Text, heldText) })
 }
 
 // restartRecord remembers whether anything that a restart depends on has been

@@ -20,8 +20,11 @@ type guestFile struct {
 const (
 	RuntimeWrapper = "/usr/bin/pinlab-runc"
 	FaultDir       = "/run/pinlab/fail-update"
-	// HoldFile, while it is there, makes every update wait.
+	// HoldFile, while it is there, makes every update fail with HeldText. (An
+	// update that waits would keep the runtime from answering what the kubelet
+	// asks about the container meanwhile.)
 	HoldFile = "/run/pinlab/hold-updates"
+	HeldText = "pinlab holds updates until the next reconcile step"
 )
 
 const runtimeWrapper = `#!/bin/sh
@@ -32,7 +35,11 @@ for a in "$@"; do
   case $a in update) update=yes;; esac
   previous=$a; id=$a
 done
-while [ -n "$update" ] && [ -e ` + HoldFile + ` ]; do sleep 0.1; done
+if [ -n "$update" ] && [ -e ` + HoldFile + ` ]; then
+  [ -n "$log" ] && echo '{"level":"error","msg":"` + HeldText + `","time":"2006-01-02T15:04:05Z"}' >> "$log"
+  echo '` + HeldText + `' >&2
+  exit 1
+fi
 if [ -n "$update" ] && [ -d ` + FaultDir + ` ]; then
   for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
   config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json

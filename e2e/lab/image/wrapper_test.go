@@ -148,21 +148,20 @@ func TestWrapperOneBeforeAll(t *testing.T) {
 	}
 }
 
-// While the file is there updates wait, and nothing else does.
+// While the file is there updates fail, and nothing else does.
 func TestWrapperHolds(t *testing.T) {
 	w := newWrapper(t)
 	w.write("hold", "")
 	_, err := w.run("--root", "/x", "state", chosen)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.called()).To(Equal(1))
-	ended := make(chan error, 1)
-	go func() {
-		_, err := w.update(chosen)
-		ended <- err
-	}()
-	w.Consistently(ended, 250*time.Millisecond).ShouldNot(Receive())
+	text, err := w.update(chosen)
+	w.Expect(err).To(HaveOccurred())
+	w.Expect(text).To(ContainSubstring(HeldText))
+	w.Expect(w.called()).To(Equal(0))
 	w.Expect(os.Remove(w.dir + "/hold")).To(Succeed())
-	w.Eventually(ended, 10*time.Second).Should(Receive(BeNil()))
+	_, err = w.update(chosen)
+	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.called()).To(Equal(1))
 }
 
