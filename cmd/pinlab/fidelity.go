@@ -91,15 +91,7 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		boots = append(boots, fidelity.Boot(b))
 	}
 	r := fidelity.NewReport(list, boots)
-	switch f.output {
-	case "json":
-		err = report.JSON(cmd.OutOrStdout(), r)
-	case "yaml":
-		err = report.YAML(cmd.OutOrStdout(), r)
-	default:
-		err = r.Table(cmd.OutOrStdout())
-	}
-	if err != nil {
+	if err := report.Any(cmd.OutOrStdout(), f.output, r, r.Table); err != nil {
 		return harness(err)
 	}
 	if !r.Agree() {

@@ -6,13 +6,13 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pinlab/pinlab/e2e/lab"
 	"github.com/pinlab/pinlab/e2e/lab/machine"
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 )
 
@@ -63,19 +63,7 @@ func runOnUp(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	progress := report.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), colour(cmd.ErrOrStderr()), width(cmd.ErrOrStderr()))
-	for _, j := range toRun(jobs) {
-		progress.Add(j.Scenario.Name, j.Profile.Name)
-	}
-	started := time.Now()
-	results, err := replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, progress)
-	progress.Close()
-	if err != nil {
-		return harness(err)
-	}
-	all := merge(jobs, results)
-	if err := write(cmd.OutOrStdout(), all, jobs, f, time.Since(started)); err != nil {
-		return harness(err)
-	}
-	return verdictError(all)
+	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
+		return replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, progress)
+	})
 }

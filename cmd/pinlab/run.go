@@ -118,27 +118,32 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
+		if f.target == targetLab {
+			return runOnLab(cmd.Context(), tools, toRun(jobs), cmd.ErrOrStderr(), progress)
+		}
+		pool := worker.Pool{
+			Command: workerCommand, Workers: runtime.GOMAXPROCS(0), Timeout: f.timeout, Decoder: tools.decoder,
+			Progress: func(e worker.Event) {
+				if e.Result != nil {
+					progress.Finish(e.Job, e.Result.Verdict)
+				} else {
+					progress.Step(e.Job, e.Done, e.Total)
+				}
+			},
+		}
+		return pool.Run(cmd.Context(), toRun(jobs))
+	})
+}
+
+// runJobs shows the progress of a replay of the jobs, then its results.
+func runJobs(cmd *cobra.Command, jobs []planned, f runFlags, replay func(*report.Progress) ([]scenarios.Result, error)) error {
 	progress := report.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), colour(cmd.ErrOrStderr()), width(cmd.ErrOrStderr()))
 	for _, j := range toRun(jobs) {
 		progress.Add(j.Scenario.Name, j.Profile.Name)
 	}
 	started := time.Now()
-	pool := worker.Pool{
-		Command: workerCommand, Workers: runtime.GOMAXPROCS(0), Timeout: f.timeout, Decoder: tools.decoder,
-		Progress: func(e worker.Event) {
-			if e.Result != nil {
-				progress.Finish(e.Job, e.Result.Verdict)
-			} else {
-				progress.Step(e.Job, e.Done, e.Total)
-			}
-		},
-	}
-	var results []scenarios.Result
-	if f.target == targetLab {
-		results, err = runOnLab(cmd.Context(), tools, toRun(jobs), cmd.ErrOrStderr(), progress)
-	} else {
-		results, err = pool.Run(cmd.Context(), toRun(jobs))
-	}
+	results, err := replay(progress)
 	progress.Close()
 	if err != nil {
 		if errors.Is(err, context.Canceled) {

@@ -17,19 +17,13 @@ import (
 
 func newAPI() *apiserver.Server { return apiserver.New(time.Now) }
 
-// faultDir is where the wrapper around runc looks for faults.
-const faultDir = "/run/pinlab/fail-update"
-
-// holdFile makes the wrapper around runc refuse updates.
-const holdFile = "/run/pinlab/hold-updates"
-
 // HoldUpdates makes updates of containers fail, so that the kubelet's reconcile
 // loop tries them again at each tick without effect, or lets them go.
 func (n *Node) HoldUpdates(hold bool, _ *None) error {
 	if hold {
-		return os.WriteFile(holdFile, nil, 0o644)
+		return os.WriteFile(HoldFile, nil, 0o644)
 	}
-	if err := os.Remove(holdFile); !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(HoldFile); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -37,19 +31,19 @@ func (n *Node) HoldUpdates(hold bool, _ *None) error {
 
 // FailUpdate makes the runtime's update fail.
 func (n *Node) FailUpdate(f FailUpdate, _ *None) error {
-	if err := os.MkdirAll(faultDir, 0o755); err != nil {
+	if err := os.MkdirAll(FaultDir, 0o755); err != nil {
 		return err
 	}
 	name := "all"
 	if f.Container != "" {
 		name = strings.Join([]string{f.Namespace, f.Pod, f.Container}, "_")
 	}
-	return os.WriteFile(filepath.Join(faultDir, filepath.Base(name)), fmt.Appendf(nil, "%d\n%s\n", f.Times, f.Error), 0o644)
+	return os.WriteFile(filepath.Join(FaultDir, filepath.Base(name)), fmt.Appendf(nil, "%d\n%s\n", f.Times, f.Error), 0o644)
 }
 
 // ClearFaults ends every fault.
 func (n *Node) ClearFaults(_ None, _ *None) error {
-	err := os.RemoveAll(faultDir)
+	err := os.RemoveAll(FaultDir)
 	n.mu.Lock()
 	hogs := n.hogs
 	n.hogs = nil

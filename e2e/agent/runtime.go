@@ -29,7 +29,7 @@ const containerdConfig = `version = 3
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = 'io.containerd.runc.v2'
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-    BinaryName = '/usr/bin/pinlab-runc'
+    BinaryName = '` + RuntimeWrapper + `'
     SystemdCgroup = false
 `
 

@@ -292,10 +292,6 @@ func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
 	return fmt.Errorf("%w: event %T", scenarios.ErrUnsupported, event)
 }
 
-// heldText is the error of updates that are held; lines with it tell of the
-// harness, not of the kubelet.
-const heldText = "pinlab holds updates"
-
 // period is how often the kubelet of a node reconciles, whatever the scenario's
 // configuration says: waiting for the default ten seconds after each step would
 // teach nothing.
@@ -417,7 +413,8 @@ func (t *Target) Log() []observe.LogLine {
 		return nil
 	}
 	t.logAt = l.Next
-	return slices.DeleteFunc(l.Lines, func(line observe.LogLine) bool { return strings.Contains(line.Text, heldText) })
+	// Lines about held updates tell of the harness, not of the kubelet.
+	return slices.DeleteFunc(l.Lines, func(line observe.LogLine) bool { return strings.Contains(line.Text, agent.HeldText) })
 }
 
 // restartRecord remembers whether anything that a restart depends on has been

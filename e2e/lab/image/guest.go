@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/pinlab/pinlab/e2e/agent"
 )
 
 // guestFile is a file that the guest has besides its packages.
@@ -13,20 +15,8 @@ type guestFile struct {
 	mode          os.FileMode
 }
 
-// RuntimeWrapper is what containerd calls in place of runc. Its update fails
-// for containers that a fault was made for: a file FaultDir/NAMESPACE_POD_CONTAINER
-// (or FaultDir/all) whose first line counts the failures still to come, 0 for
-// no end, and whose other lines are the error.
-const (
-	RuntimeWrapper = "/usr/bin/pinlab-runc"
-	FaultDir       = "/run/pinlab/fail-update"
-	// HoldFile, while it is there, makes every update fail with HeldText. (An
-	// update that waits would keep the runtime from answering what the kubelet
-	// asks about the container meanwhile.)
-	HoldFile = "/run/pinlab/hold-updates"
-	HeldText = "pinlab holds updates until the next reconcile step"
-)
-
+// runtimeWrapper is what containerd calls in place of runc; package agent tells
+// it what to do.
 const runtimeWrapper = `#!/bin/sh
 # runc, with an update that can be made to fail.
 id= ; log= ; update= ; previous=
@@ -35,16 +25,16 @@ for a in "$@"; do
   case $a in update) update=yes;; esac
   previous=$a; id=$a
 done
-if [ -n "$update" ] && [ -e ` + HoldFile + ` ]; then
-  [ -n "$log" ] && echo '{"level":"error","msg":"` + HeldText + `","time":"2006-01-02T15:04:05Z"}' >> "$log"
-  echo '` + HeldText + `' >&2
+if [ -n "$update" ] && [ -e ` + agent.HoldFile + ` ]; then
+  [ -n "$log" ] && echo '{"level":"error","msg":"` + agent.HeldText + `","time":"2006-01-02T15:04:05Z"}' >> "$log"
+  echo '` + agent.HeldText + `' >&2
   exit 1
 fi
-if [ -n "$update" ] && [ -d ` + FaultDir + ` ]; then
+if [ -n "$update" ] && [ -d ` + agent.FaultDir + ` ]; then
   for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
   config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
   label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
-  for fault in ` + FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + FaultDir + `/all; do
+  for fault in ` + agent.FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + agent.FaultDir + `/all; do
     [ -f "$fault" ] || continue
     left=$(head -n 1 "$fault"); text=$(tail -n +2 "$fault")
     if [ "$left" = 1 ]; then rm -f "$fault"
@@ -97,7 +87,7 @@ func guestFiles() []guestFile {
 		{"etc/resolv.conf", "", 0o644},
 		{"etc/machine-id", "70696e6c6162000000000000000001ab\n", 0o444},
 		{"etc/os-release", "ID=pinlab\nNAME=pinlab\nPRETTY_NAME=\"pinlab lab\"\n", 0o644},
-		{strings.TrimPrefix(RuntimeWrapper, "/"), runtimeWrapper, 0o755},
+		{strings.TrimPrefix(agent.RuntimeWrapper, "/"), runtimeWrapper, 0o755},
 	}
 }
 

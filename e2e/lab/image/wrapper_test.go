@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/pinlab/pinlab/e2e/agent"
 )
 
 // wrapper is a copy of the script around runc whose paths are in a directory of
@@ -25,7 +27,7 @@ const (
 
 func newWrapper(t *testing.T) wrapper {
 	w := wrapper{NewWithT(t), t.TempDir()}
-	paths := strings.NewReplacer(FaultDir, w.dir+"/faults", HoldFile, w.dir+"/hold", "/usr/bin/runc", w.dir+"/runc", "/run/containerd/", w.dir+"/containerd/")
+	paths := strings.NewReplacer(agent.FaultDir, w.dir+"/faults", agent.HoldFile, w.dir+"/hold", "/usr/bin/runc", w.dir+"/runc", "/run/containerd/", w.dir+"/containerd/")
 	script := paths.Replace(runtimeWrapper)
 	w.Expect(script).NotTo(ContainSubstring("/run/pinlab"), "a path that the test does not know")
 	w.write("wrapper", script)
@@ -156,7 +158,7 @@ func TestWrapperHolds(t *testing.T) {
 	w.Expect(w.called()).To(Equal(1))
 	text, err := w.update(chosen)
 	w.Expect(err).To(HaveOccurred())
-	w.Expect(text).To(ContainSubstring(HeldText))
+	w.Expect(text).To(ContainSubstring(agent.HeldText))
 	w.Expect(w.called()).To(Equal(0))
 	w.Expect(os.Remove(w.dir + "/hold")).To(Succeed())
 	_, err = w.update(chosen)
