@@ -237,6 +237,11 @@ func (e LimitOpenFiles) String() string {
 }
 
 // String says the event.
+func (e Exhaust) String() string {
+	return fmt.Sprintf("use up %s but %d", e.Sysctl, e.Free)
+}
+
+// String says the event.
 func (ClearFaults) String() string { return "clear faults" }
 
 // String says the event.

@@ -280,6 +280,13 @@ type (
 	LimitOpenFiles struct {
 		Free int `json:"free"`
 	}
+	// Exhaust lets another process use up a limit of the kernel, so that only
+	// so many are left for the user that the kubelet runs as.
+	Exhaust struct {
+		// Sysctl is one of Sysctls.
+		Sysctl string `json:"sysctl"`
+		Free   int    `json:"free"`
+	}
 	// ClearFaults ends every fault.
 	ClearFaults struct{}
 	// ClobberCPUSet rewrites a container's cgroup cpuset behind the kubelet's
@@ -289,6 +296,16 @@ type (
 		CPUs      observe.CPUs `json:"cpus"`
 	}
 )
+
+// The kernel's limits that an Exhaust event uses up.
+const (
+	InotifyInstances = "fs.inotify.max_user_instances"
+	InotifyWatches   = "fs.inotify.max_user_watches"
+	FileMax          = "fs.file-max"
+)
+
+// Sysctls are the limits that can be used up.
+func Sysctls() []string { return []string{InotifyInstances, InotifyWatches, FileMax} }
 
 // Expect is what must hold in the state reached. Unset fields are not checked.
 type Expect struct {

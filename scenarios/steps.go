@@ -33,7 +33,7 @@ func eventKeys() []string {
 		"deleteStateFile", "writeStateFile", "editStateFile",
 		"reboot", "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory",
 		"reconcile", "advance",
-		"failRuntimeUpdate", "failCheckpointWrite", "killAtCheckpointWrite", "limitOpenFiles", "clearFaults",
+		"failRuntimeUpdate", "failCheckpointWrite", "killAtCheckpointWrite", "limitOpenFiles", "exhaust", "clearFaults",
 		"clobberCPUSet",
 	}
 }
@@ -306,6 +306,14 @@ func (l *loading) faultEvent(key string, n *node) []Event {
 		n = n.asField("free")
 		if l.read(n, &e, key) {
 			l.need(n, key, "free")
+			l.between(n, key, "free", e.Free, 0, 1000)
+		}
+		return one(e)
+	case "exhaust":
+		var e Exhaust
+		n = n.asField("sysctl")
+		if l.read(n, &e, key) {
+			l.oneOf(n, key, "sysctl", e.Sysctl, Sysctls()...)
 			l.between(n, key, "free", e.Free, 0, 1000)
 		}
 		return one(e)

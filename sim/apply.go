@@ -174,6 +174,8 @@ func (n *Node) applyFault(event scenarios.Event) error {
 		}
 		n.faults.openFiles = &e.Free
 		n.restart.touch()
+	case scenarios.Exhaust:
+		return fmt.Errorf("%w: exhaust: the simulated node shares this machine's kernel and takes no %s from it; --target lab has a kernel of its own", scenarios.ErrUnsupported, e.Sysctl)
 	case scenarios.ClearFaults:
 		n.faults = faults{}
 	default:
@@ -255,7 +257,7 @@ func (n *Node) reboot() {
 			if c.state == observe.StateRunning {
 				c.state, c.exitCode, c.cgroup.Running = observe.StateTerminated, 255, false
 			} else if c.kind == observe.KindInit && c.state == observe.StateTerminated {
-				c.state = observe.StateWaiting // a new sandbox runs them again
+				c.rerun = true // a new sandbox runs them again
 			}
 		}
 		p.changed()

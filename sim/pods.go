@@ -39,6 +39,9 @@ type container struct {
 	kind     observe.ContainerKind
 	state    observe.ContainerState
 	exitCode int
+	// rerun says that an init container that has ended runs again, because its
+	// sandbox is gone.
+	rerun    bool
 	restarts int
 	cgroup   *cgroup // nil until created
 	promise  promise
@@ -223,6 +226,9 @@ func (n *Node) sync(p *pod) error {
 		if c.state == observe.StateTerminated && p.restarts(c) {
 			c.restarts++
 			c.state = observe.StateWaiting
+		}
+		if c.rerun {
+			c.rerun, c.state = false, observe.StateWaiting
 		}
 		if c.state == observe.StateWaiting {
 			if err := n.startContainer(p, c); err != nil {

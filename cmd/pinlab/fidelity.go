@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -68,22 +69,11 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	}()
 	var list []fidelity.Comparison
 	for i, j := range jobs {
-		fmt.Fprintf(cmd.ErrOrStderr(), "fidelity: %d/%d %s on %s\n", i+1, len(jobs), j.Scenario.Name, j.Profile.Name)
 		if cmd.Context().Err() != nil {
 			return harness(cmd.Context().Err())
 		}
-		fitted := lab.Fit(j.Scenario, j.Profile)
-		real := scenarios.Runner{}.RunSetup(cmd.Context(), fitted, l.Setup, j.Profile)
-		if real.Verdict == scenarios.Errored && !real.Misuse || real.Verdict == scenarios.Hang {
-			return harness(fmt.Errorf("%s on %s: %s", j.Scenario.Name, j.Profile.Name, real.Reason))
-		}
-		seen := l.Machine()
-		if seen == nil {
-			seen = j.Profile
-		}
-		simulated := scenarios.Runner{}.RunSetup(cmd.Context(), fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
-		c := fidelity.Compare(&simulated, &real)
-		c.Profile = j.Profile.Name
+		c := compareOne(cmd.Context(), l, tools, j)
+		fmt.Fprintf(cmd.ErrOrStderr(), "fidelity: %d/%d %s on %s: %s (%.0fs)\n", i+1, len(jobs), c.Scenario, c.Profile, c.Verdict(), c.RealSeconds)
 		list = append(list, c)
 	}
 	var boots []fidelity.Boot
@@ -94,8 +84,25 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	if err := report.Any(cmd.OutOrStdout(), f.output, r, r.Table); err != nil {
 		return harness(err)
 	}
-	if !r.Agree() {
+	switch {
+	case r.Failed() > 0:
+		return harness(fmt.Errorf("%d of %d comparisons could not be done", r.Failed(), len(list)))
+	case !r.Agree():
 		return &exitError{code: exitBroken}
 	}
 	return nil
+}
+
+// compareOne replays one scenario on both targets.
+func compareOne(ctx context.Context, l *lab.Lab, tools *toolchain, j planned) fidelity.Comparison {
+	fitted := lab.Fit(j.Scenario, j.Profile)
+	real := scenarios.Runner{}.RunSetup(ctx, fitted, l.Setup, j.Profile)
+	seen := l.Machine()
+	if seen == nil {
+		seen = j.Profile
+	}
+	simulated := scenarios.Runner{}.RunSetup(ctx, fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
+	c := fidelity.Compare(&simulated, &real)
+	c.Profile = j.Profile.Name
+	return c
 }

@@ -18,3 +18,7 @@ func commandOutput(name string, args ...string) (string, error) {
 	}
 	return fields[len(fields)-1], nil
 }
+
+func kubeletVersion() (string, error) {
+	return commandOutput("/usr/bin/kubelet", "--version")
+}

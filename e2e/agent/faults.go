@@ -13,20 +13,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinlab/pinlab/e2e/apiserver"
+	"github.com/pinlab/pinlab/scenarios"
 )
 
 func newAPI() *apiserver.Server { return apiserver.New(time.Now) }
 
 // HoldUpdates makes updates of containers fail, so that the kubelet's reconcile
-// loop tries them again at each tick without effect, or lets them go.
-func (n *Node) HoldUpdates(hold bool, _ *None) error {
-	if hold {
-		return os.WriteFile(HoldFile, nil, 0o644)
-	}
-	if err := os.Remove(HoldFile); !errors.Is(err, os.ErrNotExist) {
+// loop tries them again at each tick without effect, lets some through, or lets
+// them go.
+func (n *Node) HoldUpdates(h Hold, _ *None) error {
+	if err := os.RemoveAll(HoldDir); err != nil || !h.Updates {
 		return err
 	}
-	return nil
+	// Made beside its place and moved there: the wrapper sees all or nothing.
+	part := HoldDir + ".new"
+	if err := errors.Join(os.RemoveAll(part), os.MkdirAll(part, 0o755)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(part, "allow"), fmt.Appendln(nil, h.Allow), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, HoldDir)
 }
 
 // FailUpdate makes the runtime's update fail.
@@ -64,7 +71,7 @@ func (n *Node) Exhaust(e Exhaust, _ *None) error {
 		release, err = n.limitFiles(e.Free)
 	case "disk":
 		release, err = fillDisk(e.Free)
-	case "inotifyInstances", "inotifyWatches", "openFiles":
+	case scenarios.InotifyInstances, scenarios.InotifyWatches, scenarios.FileMax:
 		release, err = n.hog(e.What, e.Free)
 	default:
 		return fmt.Errorf("nothing known as %q can be used up", e.What)
@@ -147,13 +154,23 @@ func fillDisk(free int) (func() error, error) {
 }
 
 // hog starts a process that uses a limit of the kernel up until free are left.
+// The release puts the limit back as it was.
 func (n *Node) hog(what string, free int) (func() error, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
+	dir, err := os.MkdirTemp("", "pinlab-hog-")
+	if err != nil {
+		return nil, err
+	}
+	file := SysctlFile(what)
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(self, "lab", "hog", what, strconv.Itoa(free))
-	cmd.Stderr = os.Stderr
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	ready, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -166,7 +183,7 @@ func (n *Node) hog(what string, free int) (func() error, error) {
 			return err
 		}
 		_ = cmd.Wait() // killed
-		return nil
+		return errors.Join(os.WriteFile(file, before, 0o644), os.RemoveAll(dir))
 	}
 	if _, err := ready.Read(make([]byte, 1)); err != nil {
 		return nil, errors.Join(fmt.Errorf("using up %s: %w", what, err), release())

@@ -5,26 +5,33 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinlab/pinlab/scenarios"
 )
 
+// SysctlFile is where a sysctl is read and set.
+func SysctlFile(name string) string {
+	return "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
+}
+
 // Hog uses a limit of the kernel up until only free are left, says so with one
-// byte on ready, and holds it until done is closed.
-func Hog(what string, free int, ready io.Writer, done <-chan struct{}) error {
+// byte on ready, and holds it until done is closed. It leaves files in the
+// working directory, and the limit may be lower than it was.
+func Hog(sysctl string, free int, ready io.Writer, done <-chan struct{}) error {
 	var err error
-	switch what {
-	case "inotifyInstances":
+	switch sysctl {
+	case scenarios.InotifyInstances:
 		err = hogInstances(free)
-	case "inotifyWatches":
+	case scenarios.InotifyWatches:
 		err = hogWatches(free)
-	case "openFiles":
+	case scenarios.FileMax:
 		err = hogFiles(free)
 	default:
-		return fmt.Errorf("nothing known as %q can be used up", what)
+		err = fmt.Errorf("%s cannot be used up; want one of %s", sysctl, strings.Join(scenarios.Sysctls(), ", "))
 	}
 	if err != nil {
 		return err
@@ -56,11 +63,15 @@ func hogInstances(free int) error {
 	return closeSome(fds, free)
 }
 
+// fewWatches is what the limit of watches is lowered to, the kernel's own
+// default before 5.11: a machine with much memory has a million, which would
+// take minutes to use up.
+const fewWatches = 8192
+
 // hogWatches adds inotify watches until the user may have no more, then removes
 // free.
 func hogWatches(free int) error {
-	dir, err := os.MkdirTemp("", "pinlab-watch-")
-	if err != nil {
+	if err := lower(scenarios.InotifyWatches, fewWatches); err != nil {
 		return err
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
@@ -69,7 +80,7 @@ func hogWatches(free int) error {
 	}
 	var watches []int
 	for i := 0; ; i++ {
-		file := filepath.Join(dir, strconv.Itoa(i))
+		file := strconv.Itoa(i)
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			return err
 		}
@@ -90,18 +101,46 @@ func hogWatches(free int) error {
 	return nil
 }
 
-// hogFiles opens files until the machine may have no more (fs.file-max). Root
-// may go beyond it, so the limit is lowered to what is open plus free.
+// manyFiles is how many files are held open.
+const manyFiles = 4096
+
+// hogFiles opens files until only free are left of fs.file-max. The limit is
+// lowered first, or a million would have to be opened. It does not bind root,
+// and so not this process either: it counts.
 func hogFiles(free int) error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
 	data, err := os.ReadFile("/proc/sys/fs/file-nr")
 	if err != nil {
 		return err
 	}
-	used, err := strconv.Atoi(strings.Fields(string(data))[0])
+	open, err := strconv.Atoi(strings.Fields(string(data))[0])
 	if err != nil {
 		return err
 	}
-	return os.WriteFile("/proc/sys/fs/file-max", fmt.Appendf(nil, "%d", used+free), 0o644)
+	if err := lower(scenarios.FileMax, open+manyFiles+free); err != nil {
+		return err
+	}
+	for range manyFiles {
+		if _, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lower sets a limit, unless it is lower already.
+func lower(sysctl string, to int) error {
+	data, err := os.ReadFile(SysctlFile(sysctl))
+	if err != nil {
+		return err
+	}
+	now, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil || now <= int64(to) {
+		return err
+	}
+	return os.WriteFile(SysctlFile(sysctl), []byte(strconv.Itoa(to)), 0o644)
 }
 
 func closeSome(fds []int, n int) error {
@@ -113,11 +152,8 @@ func closeSome(fds []int, n int) error {
 	return nil
 }
 
+// raiseFiles lets this process open many files.
 func raiseFiles() error {
 	limit := unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
-}
-
-func kubeletVersion() (string, error) {
-	return commandOutput("/usr/bin/kubelet", "--version")
 }

@@ -193,7 +193,9 @@ func (n *Node) Facts(_ None, f *Facts) error {
 	unread("online CPUs", err)
 	if f.Kubelet.Ready {
 		f.Resources, f.Allocatable, err = podResources()
-		unread("podresources", err)
+		if err != nil {
+			f.ResourcesUnread = "podresources: " + err.Error()
+		}
 	}
 	f.Uptime = uptime()
 	return nil

@@ -66,8 +66,10 @@ type Facts struct {
 	// Groups are the cgroups of containers and sandboxes.
 	Groups []cgroup.Group
 	// Resources is what the podresources API says: the exclusive CPUs of
-	// containers by NAMESPACE/POD/CONTAINER. Nil while the kubelet is down.
-	Resources map[string]observe.CPUs
+	// containers by NAMESPACE/POD/CONTAINER. Nil while the kubelet is down, and
+	// when it does not answer; ResourcesUnread then says why.
+	Resources       map[string]observe.CPUs
+	ResourcesUnread string
 	// Allocatable are the CPUs that the podresources API says may be had.
 	Allocatable observe.CPUs
 	Online      observe.CPUs
@@ -125,6 +127,13 @@ type SetCPUSet struct {
 	CPUs        observe.CPUs
 }
 
+// Hold holds updates of containers back. Allow is how many of each container are
+// let through first.
+type Hold struct {
+	Updates bool
+	Allow   int
+}
+
 // FailUpdate makes the runtime's update fail.
 type FailUpdate struct {
 	// Namespace, Pod and Container name one container; all empty is every one.
@@ -136,9 +145,8 @@ type FailUpdate struct {
 
 // Exhaust uses something up until only Free are left.
 type Exhaust struct {
-	// What is nofile (the kubelet's open files), inotifyInstances,
-	// inotifyWatches, openFiles (the machine's) or disk (bytes below the
-	// kubelet's directory).
+	// What is nofile (the kubelet's open files), disk (bytes below the
+	// kubelet's directory) or one of scenarios.Sysctls.
 	What string
 	Free int
 }

@@ -88,10 +88,14 @@ func withRuntime(ctx context.Context, f func(context.Context, runtimeapi.Runtime
 	return f(ctx, runtimeapi.NewRuntimeServiceClient(conn))
 }
 
+// resourcesTime bounds the wait for the kubelet's answer. It may have no
+// descriptor left to take the connection.
+const resourcesTime = 3 * time.Second
+
 // podResources asks the kubelet's podresources API for the exclusive CPUs of
 // containers, and for those that may be had.
 func podResources() (exclusive map[string]observe.CPUs, allocatable observe.CPUs, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), resourcesTime)
 	defer cancel()
 	conn, err := grpc.NewClient("unix://"+kubeletDir+"/pod-resources/kubelet.sock", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -175,7 +179,7 @@ func (n *Node) SetCPUSet(s SetCPUSet, _ *None) error {
 // Wipe makes the node as it was after the boot: no kubelet, no pods, no state.
 func (n *Node) Wipe(_ None, _ *None) error {
 	var state KubeletState
-	err := n.HoldUpdates(false, &None{})
+	err := n.HoldUpdates(Hold{}, &None{})
 	err = errors.Join(err, n.StopKubelet(Signal{int(syscall.SIGKILL)}, &state))
 	err = errors.Join(err, n.ClearFaults(None{}, &None{}))
 	n.mu.Lock()

@@ -7,9 +7,11 @@ package agent
 const (
 	RuntimeWrapper = "/usr/bin/pinlab-runc"
 	FaultDir       = "/run/pinlab/fail-update"
-	// HoldFile, while it is there, makes every update fail with HeldText. (An
-	// update that waits would keep the runtime from answering what the kubelet
-	// asks about the container meanwhile.)
-	HoldFile = "/run/pinlab/hold-updates"
+	// HoldDir, while it is there, makes updates fail with HeldText. Its file
+	// allow counts the updates of each container that are let through; a file
+	// for each container, those that were. (An update that waits would keep the
+	// runtime from answering what the kubelet asks about the container
+	// meanwhile.)
+	HoldDir  = "/run/pinlab/hold-updates"
 	HeldText = "pinlab holds updates until the next reconcile step"
 )

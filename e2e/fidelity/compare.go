@@ -19,10 +19,15 @@ type Comparison struct {
 	Profile  string `json:"profile"`
 	// Skipped is why the two were not compared, or not to the end.
 	Skipped string `json:"skipped,omitempty"`
+	// Failed is why the harness could not replay the scenario on the real node.
+	Failed string `json:"failed,omitempty"`
 	// Steps counts the observations that were compared; Facts the single facts
 	// in them.
-	Steps       int          `json:"steps"`
-	Facts       int          `json:"facts"`
+	Steps int `json:"steps"`
+	Facts int `json:"facts"`
+	// Unread counts what could not be read on the real node; facts that depend
+	// on it are not compared.
+	Unread      int          `json:"unread,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 	// SimSeconds and RealSeconds are how long the two replays took.
 	SimSeconds  float64 `json:"simSeconds"`
@@ -44,10 +49,16 @@ type Difference struct {
 // whether expectations held is another question.
 func Compare(sim, real *scenarios.Result) Comparison {
 	c := Comparison{Scenario: real.Scenario, Profile: real.Profile, SimSeconds: sim.DurationSeconds, RealSeconds: real.DurationSeconds}
+	if real.Verdict == scenarios.Errored && !real.Misuse || real.Verdict == scenarios.Hang {
+		c.Failed = real.Reason
+	}
 	for i := range min(len(sim.Steps), len(real.Steps)) {
 		s, r := &sim.Steps[i], &real.Steps[i]
 		if why := cmp.Or(s.Skipped, r.Skipped); why != "" {
 			c.Skipped = fmt.Sprintf("step %d: %s", r.Index, why)
+			return c
+		}
+		if c.Failed != "" && r.Error != "" {
 			return c
 		}
 		if s.Error != "" || r.Error != "" {
@@ -60,7 +71,9 @@ func Compare(sim, real *scenarios.Result) Comparison {
 		c.Steps++
 		c.observations(r, s.Observation, r.Observation)
 	}
-	c.Skipped = unequal(sim, real)
+	if c.Failed == "" {
+		c.Skipped = unequal(sim, real)
+	}
 	return c
 }
 
@@ -94,15 +107,22 @@ func (c *Comparison) fact(step *observe.Step, what, sim, real string) {
 func (c *Comparison) observations(step *observe.Step, sim, real observe.Observation) {
 	c.fact(step, "kubelet", string(sim.Kubelet), string(real.Kubelet))
 	c.fact(step, "kubelet error", sim.KubeletError, real.KubeletError)
-	c.fact(step, "shared pool", string(sim.SharedPool), string(real.SharedPool))
-	c.fact(step, "reserved", string(sim.Config.Reserved), string(real.Config.Reserved))
+	// What the kubelet has in memory is not known when it does not answer.
+	known := len(real.Unread) == 0
+	c.Unread += len(real.Unread)
+	if known {
+		c.fact(step, "shared pool", string(sim.SharedPool), string(real.SharedPool))
+		c.fact(step, "reserved", string(sim.Config.Reserved), string(real.Config.Reserved))
+	}
 	c.fact(step, "online", string(sim.Online), string(real.Online))
 	c.fact(step, "state file", checkpoint(sim), checkpoint(real))
 	c.fact(step, "stale entries", assignments(sim.Stale), assignments(real.Stale))
 	pairs(admissionsOf(sim), admissionsOf(real), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
 	pairs(containersOf(sim), containersOf(real), func(name string, s, r containerFacts) {
 		c.fact(step, name+" state", s.state, r.state)
-		c.fact(step, name+" assigned", s.assigned, r.assigned)
+		if known {
+			c.fact(step, name+" assigned", s.assigned, r.assigned)
+		}
 		c.fact(step, name+" actual", s.actual, r.actual)
 		if r.threads != "" {
 			c.fact(step, name+" threads", "as the cgroup", r.threads)

@@ -64,7 +64,7 @@ func TestAgree(t *testing.T) {
 	c := Compare(sim, real)
 	g.Expect(c.Differences).To(BeEmpty())
 	g.Expect(c.Skipped).To(BeEmpty())
-	g.Expect(c.verdict()).To(Equal("agree"))
+	g.Expect(c.Verdict()).To(Equal("agree"))
 	g.Expect(c.Steps).To(Equal(3))
 	// Seven facts of the node each time, two admissions, two containers twice.
 	g.Expect(c.Facts).To(Equal(3*7 + 2 + 2*2*3))
@@ -160,7 +160,7 @@ func TestDifferences(t *testing.T) {
 			c.change(real)
 			got := Compare(sim, real)
 			g.Expect(got.Differences).To(Equal(c.want))
-			g.Expect(got.verdict()).To(Equal("differ"))
+			g.Expect(got.Verdict()).To(Equal("differ"))
 			g.Expect(got.Steps).To(Equal(3), "one difference does not end it")
 			// The other way round it is the same difference, but for threads: a
 			// simulated container has none.
@@ -180,7 +180,7 @@ func TestDifferences(t *testing.T) {
 // What is not compared to the end says so.
 func TestNotToTheEnd(t *testing.T) {
 	cut := func(r *scenarios.Result, n int, reason string) {
-		r.Steps, r.Reason, r.Verdict = r.Steps[:n], reason, scenarios.Hang
+		r.Steps, r.Reason, r.Verdict = r.Steps[:n], reason, scenarios.Skip
 	}
 	for name, c := range map[string]struct {
 		change  func(sim, real *scenarios.Result)
@@ -241,12 +241,42 @@ func TestNotToTheEnd(t *testing.T) {
 			sim, real := replay(), replay()
 			c.change(sim, real)
 			got := Compare(sim, real)
-			g.Expect(got.verdict()).To(Equal(c.verdict))
+			g.Expect(got.Verdict()).To(Equal(c.verdict))
 			g.Expect(got.Skipped).To(Equal(c.skipped))
 			g.Expect(got.Steps).To(Equal(c.steps))
 			g.Expect(got.Differences).To(BeEmpty())
 		})
 	}
+}
+
+// What the harness could not do is no difference and no agreement.
+func TestHarnessFails(t *testing.T) {
+	g := NewWithT(t)
+	for _, verdict := range []scenarios.Verdict{scenarios.Errored, scenarios.Hang} {
+		real := replay()
+		real.Steps, real.Verdict, real.Reason = real.Steps[:2], verdict, "the machine is gone"
+		real.Steps[1].Error = "the machine is gone"
+		c := Compare(replay(), real)
+		g.Expect(c.Verdict()).To(Equal("error"))
+		g.Expect(c.Failed).To(Equal("the machine is gone"))
+		g.Expect(c.Differences).To(BeEmpty())
+		r := NewReport([]Comparison{c}, nil)
+		g.Expect(r.Failed()).To(Equal(1))
+		g.Expect(r.Summary()).To(ContainSubstring("1 errors"))
+	}
+}
+
+// What the kubelet has in memory is not compared when it does not answer.
+func TestUnread(t *testing.T) {
+	g := NewWithT(t)
+	all := Compare(replay(), replay())
+	real := replay()
+	real.Steps[0].Observation.Unread = []string{"podresources: no answer"}
+	real.Steps[0].Observation.SharedPool = "63"
+	c := Compare(replay(), real)
+	g.Expect(c.Differences).To(BeEmpty())
+	g.Expect(c.Unread).To(Equal(1))
+	g.Expect(c.Facts).To(BeNumerically("<", all.Facts))
 }
 
 // An error on one side is a difference; the same on both sides is not.
@@ -265,7 +295,7 @@ func TestErrors(t *testing.T) {
 	g.Expect(c.Differences).To(Equal([]Difference{{2, 6, "create pod a", "error", "hang", ""}}))
 	c = Compare(fail("scenario error: no pod"), fail("scenario error: no pod"))
 	g.Expect(c.Differences).To(BeEmpty())
-	g.Expect(c.verdict()).To(Equal("agree"))
+	g.Expect(c.Verdict()).To(Equal("agree"))
 }
 
 // reports holds one comparison of each verdict.

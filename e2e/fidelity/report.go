@@ -39,6 +39,17 @@ func (r Report) Agree() bool {
 	return true
 }
 
+// Failed counts the comparisons that the harness could not do.
+func (r Report) Failed() int {
+	n := 0
+	for _, c := range r.Comparisons {
+		if c.Failed != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // Table writes the report for people: a line for each scenario, then each
 // difference with both sides below each other, then the counts.
 func (r Report) Table(w io.Writer) error {
@@ -49,15 +60,21 @@ func (r Report) Table(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%-*s  %-*s  %-7s  %5s  %5s  %6s\n", width, "SCENARIO", shape, "PROFILE", "VERDICT", "STEPS", "FACTS", "TIME")
 	for _, c := range r.Comparisons {
-		fmt.Fprintf(&b, "%-*s  %-*s  %-7s  %5d  %5d  %5.0fs\n", width, c.Scenario, shape, c.Profile, c.verdict(), c.Steps, c.Facts, c.RealSeconds)
+		fmt.Fprintf(&b, "%-*s  %-*s  %-7s  %5d  %5d  %5.0fs\n", width, c.Scenario, shape, c.Profile, c.Verdict(), c.Steps, c.Facts, c.RealSeconds)
 	}
 	for _, c := range r.Comparisons {
-		if c.Skipped == "" && len(c.Differences) == 0 {
+		if c.Skipped == "" && c.Failed == "" && c.Unread == 0 && len(c.Differences) == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s on %s\n", c.Scenario, c.Profile)
 		if c.Skipped != "" {
 			fmt.Fprintf(&b, "  skipped: %s\n", c.Skipped)
+		}
+		if c.Failed != "" {
+			fmt.Fprintf(&b, "  error: %s\n", c.Failed)
+		}
+		if c.Unread > 0 {
+			fmt.Fprintf(&b, "  unread: the kubelet did not answer %d times; what it had in memory then was not compared\n", c.Unread)
 		}
 		for _, d := range c.Differences {
 			fmt.Fprintf(&b, "  step %d (line %d) %s: %s\n    sim   %s\n    real  %s\n", d.Step, d.Line, d.Event, d.What, orNone(d.Sim), orNone(d.Real))
@@ -68,8 +85,12 @@ func (r Report) Table(w io.Writer) error {
 	return err
 }
 
-func (c Comparison) verdict() string {
+// Verdict is the comparison in one word: agree, differ, part (they agree as far
+// as they were compared), skip or error.
+func (c Comparison) Verdict() string {
 	switch {
+	case c.Failed != "":
+		return "error"
 	case len(c.Differences) > 0:
 		return "differ"
 	case c.Skipped != "" && c.Steps == 0:
@@ -82,7 +103,7 @@ func (c Comparison) verdict() string {
 
 // Summary counts, for each profile, what was compared.
 func (r Report) Summary() string {
-	type count struct{ agree, differ, part, skip, facts, differences int }
+	type count struct{ agree, differ, part, skip, failed, facts, differences int }
 	counts := map[string]*count{}
 	var order []string
 	for _, c := range r.Comparisons {
@@ -94,13 +115,15 @@ func (r Report) Summary() string {
 		}
 		n.facts += c.Facts
 		n.differences += len(c.Differences)
-		switch c.verdict() {
+		switch c.Verdict() {
 		case "agree":
 			n.agree++
 		case "differ":
 			n.differ++
 		case "part":
 			n.part++
+		case "error":
+			n.failed++
 		default:
 			n.skip++
 		}
@@ -108,8 +131,11 @@ func (r Report) Summary() string {
 	var lines []string
 	for _, p := range order {
 		n := counts[p]
-		lines = append(lines, fmt.Sprintf("%s: %d agree, %d differ, %d in part, %d skipped; %d of %d facts agree",
-			p, n.agree, n.differ, n.part, n.skip, n.facts-n.differences, n.facts))
+		line := fmt.Sprintf("%s: %d agree, %d differ, %d in part, %d skipped", p, n.agree, n.differ, n.part, n.skip)
+		if n.failed > 0 {
+			line += fmt.Sprintf(", %d errors", n.failed)
+		}
+		lines = append(lines, fmt.Sprintf("%s; %d of %d facts agree", line, n.facts-n.differences, n.facts))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -23,8 +23,10 @@ import (
 // socket. Each connection begins with one request, a line of JSON, and one
 // answer; after "open" the connection is a session with the machine's agent.
 type request struct {
-	Do   string        `json:"do"` // info, open, reboot or down
-	Plan *machine.Plan `json:"plan,omitempty"`
+	Do string `json:"do"` // info, open, reboot or down
+	// Plan is another machine to boot, Offline the CPUs to take offline then.
+	Plan    *machine.Plan `json:"plan,omitempty"`
+	Offline []int         `json:"offline,omitempty"`
 }
 
 type answer struct {
@@ -128,33 +130,16 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 	if err := readLine(conn, &r); err != nil {
 		return
 	}
-	d.mu.Lock()
-	info := d.info()
-	a := answer{Info: &info, Hello: d.lab.vm.Hello}
-	var session net.Conn
-	var err error
-	switch r.Do {
-	case "info", "down":
-	case "open":
-		session, err = d.lab.vm.Connection.Open()
-	case "reboot":
-		if err = d.lab.rebootPlan(ctx, r.Plan); err == nil {
-			a.Hello = d.lab.vm.Hello
-		}
-	default:
-		err = fmt.Errorf("request %q is not known", r.Do)
-	}
-	d.mu.Unlock()
-	if err != nil {
-		a.Error = err.Error()
-	}
-	if writeLine(conn, a) != nil || err != nil {
-		return
-	}
-	switch r.Do {
-	case "down":
+	session, a := d.answer(ctx, r)
+	err := writeLine(conn, a)
+	if r.Do == "down" || d.gone() {
 		d.once.Do(func() { close(d.down) })
-	case "open":
+	}
+	if session != nil {
+		if err != nil {
+			_ = session.Close()
+			return
+		}
 		defer session.Close()
 		go func() {
 			_, _ = io.Copy(session, conn)
@@ -162,6 +147,39 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 		}()
 		_, _ = io.Copy(conn, session) // until either side ends
 	}
+}
+
+// answer does what a request asks for. The session is nil unless one was asked
+// for and is there.
+func (d *daemon) answer(ctx context.Context, r request) (net.Conn, answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lab.vm == nil {
+		return nil, answer{Error: errGone.Error()}
+	}
+	var session net.Conn
+	var err error
+	switch r.Do {
+	case "info", "down":
+	case "open":
+		session, err = d.lab.vm.Connection.Open()
+	case "reboot":
+		err = d.lab.reboot(ctx, r.Plan, r.Offline)
+	default:
+		err = fmt.Errorf("request %q is not known", r.Do)
+	}
+	if err != nil {
+		return nil, answer{Error: err.Error()}
+	}
+	info := d.info()
+	return session, answer{Info: &info, Hello: d.lab.vm.Hello}
+}
+
+// gone says that the machine did not come up after a reboot.
+func (d *daemon) gone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lab.vm == nil
 }
 
 func writeLine(w io.Writer, v any) error {
@@ -294,13 +312,22 @@ func (m *attachedMachine) Hello() agent.Hello { return m.hello }
 func (m *attachedMachine) Close() error       { return m.client.Close() }
 
 // Reboot lets the machine's process boot it again.
-func (m *attachedMachine) Reboot(ctx context.Context, p *hwprofiles.Profile) error {
-	plan, err := machine.New(p)
+func (m *attachedMachine) Reboot(ctx context.Context, offline []int) error {
+	return m.reboot(ctx, request{Do: "reboot", Offline: offline})
+}
+
+// Swap lets the machine's process boot another with its disk.
+func (m *attachedMachine) Swap(ctx context.Context, p *hwprofiles.Profile) error {
+	plan, err := planSwap(p)
 	if err != nil {
-		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
+		return err
 	}
+	return m.reboot(ctx, request{Do: "reboot", Plan: plan, Offline: plan.Offline})
+}
+
+func (m *attachedMachine) reboot(ctx context.Context, r request) error {
 	_ = m.client.Close() // its machine goes away
-	conn, _, err := ask(ctx, request{Do: "reboot", Plan: plan})
+	conn, _, err := ask(ctx, r)
 	if err != nil {
 		return err
 	}

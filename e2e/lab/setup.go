@@ -127,22 +127,63 @@ func (l *Lab) offline(ctx context.Context, plan *machine.Plan) error {
 // labMachine is the lab's machine as a node's target sees it.
 type labMachine struct{ lab *Lab }
 
-func (m *labMachine) Agent() node.Caller { return m.lab.vm.Agent }
-func (m *labMachine) Hello() agent.Hello { return m.lab.vm.Hello }
-
-// Reboot boots again with the same disk.
-func (m *labMachine) Reboot(ctx context.Context, p *hwprofiles.Profile) error {
-	plan, err := machine.New(p)
-	if err != nil {
-		return fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
+func (m *labMachine) Agent() node.Caller {
+	if m.lab.vm == nil {
+		return gone{}
 	}
-	return m.lab.rebootPlan(ctx, plan)
+	return m.lab.vm.Agent
 }
 
-func (l *Lab) rebootPlan(ctx context.Context, plan *machine.Plan) error {
-	next, err := l.vm.Reboot(ctx, plan)
+func (m *labMachine) Hello() agent.Hello { return m.lab.vm.Hello }
+
+// errGone says that there is no machine any more.
+var errGone = errors.New("the machine is gone: it did not come up after a reboot")
+
+// gone is the agent of a machine that is gone.
+type gone struct{}
+
+func (gone) Call(context.Context, string, any, any) error { return errGone }
+
+// Reboot boots again with the same disk.
+func (m *labMachine) Reboot(ctx context.Context, offline []int) error {
+	return m.lab.reboot(ctx, nil, offline)
+}
+
+// Swap boots the machine of another profile with the same disk.
+func (m *labMachine) Swap(ctx context.Context, p *hwprofiles.Profile) error {
+	plan, err := planSwap(p)
 	if err != nil {
 		return err
+	}
+	return m.lab.reboot(ctx, plan, plan.Offline)
+}
+
+// planSwap plans the machine of a profile that takes another's place.
+func planSwap(p *hwprofiles.Profile) (*machine.Plan, error) {
+	plan, err := machine.New(p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", scenarios.ErrUnsupported, err)
+	}
+	return plan, nil
+}
+
+// reboot boots the machine again, as it is or by another plan, and takes CPUs
+// offline.
+func (l *Lab) reboot(ctx context.Context, plan *machine.Plan, offline []int) error {
+	if l.vm == nil {
+		return errGone
+	}
+	if plan == nil {
+		same := *l.vm.spec.Plan
+		plan = &same
+	}
+	plan.Offline = offline
+	if err := l.vm.Agent.Call(ctx, "PowerOff", agent.None{}, &agent.None{}); err != nil {
+		return errors.Join(fmt.Errorf("shut down before the reboot: %w", err), l.Close())
+	}
+	next, err := l.vm.Reboot(ctx, plan)
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
 	if !samePlan(plan, l.vm.spec.Plan) {
 		l.of = nil // not a machine to be used for the next scenario

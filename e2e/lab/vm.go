@@ -41,8 +41,10 @@ type VM struct {
 type Spec struct {
 	Plan  *machine.Plan
 	Image *image.Image
-	// Pinlab is a file system image with the pinlab binary.
-	Pinlab string
+	// Pinlab is a file system image with the pinlab binary, open: another
+	// pinlab may remove its name from the cache while the machine is to be
+	// booted again.
+	Pinlab *os.File
 	// CgroupV1 boots with the old hierarchies.
 	CgroupV1 bool
 	// Accel is kvm or tcg.
@@ -64,6 +66,8 @@ const (
 	// stallTime is how long a booting machine may say nothing. A boot writes to
 	// its console all the time; the livelock of a clocksource change does not.
 	stallTime = 15 * time.Second
+	// helloTime bounds the agent's first answer, which reads a few hundred files.
+	helloTime = time.Minute
 	// bootTime bounds a boot that goes on writing.
 	bootTime = 3 * time.Minute
 )
@@ -75,17 +79,24 @@ func Boot(ctx context.Context, s Spec) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	vm, err := boot(ctx, s, disk)
-	if errors.Is(err, ErrBoot) && ctx.Err() == nil {
-		s.say("%v; trying once more", err)
-		if vm, err = boot(ctx, s, disk); err == nil {
-			vm.Retried = true
-		}
-	}
+	vm, err := bootTwice(ctx, s, disk)
 	if err != nil {
 		return nil, errors.Join(err, disk.Close())
 	}
 	return vm, nil
+}
+
+// bootTwice boots, and once more when the first boot stalls.
+func bootTwice(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
+	vm, err := boot(ctx, s, disk)
+	if !errors.Is(err, ErrBoot) || ctx.Err() != nil {
+		return vm, err
+	}
+	s.say("%v; trying once more", err)
+	if vm, err = boot(ctx, s, disk); err == nil {
+		vm.Retried = true
+	}
+	return vm, err
 }
 
 // overlay makes an empty qcow2 file over the root image. It has no name.
@@ -111,11 +122,11 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 	}
 	initrd, err := s.initrd()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
 	vm := &VM{spec: s, disk: disk, done: make(chan struct{}), console: newConsole()}
 	cmd := exec.Command(qemuBinary, s.args()...)
-	cmd.ExtraFiles = []*os.File{theirs, disk, initrd} // 3, 4, 5
+	cmd.ExtraFiles = []*os.File{theirs, disk, initrd, s.Pinlab} // 3, 4, 5, 6
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Stdout = vm.console
 	var stderr bytes.Buffer
@@ -159,10 +170,13 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 		select {
 		case err := <-greeted:
 			if err != nil {
+				_ = ours.Close()
 				return nil, fail("%v: %s", err, lastLine(stderr.String()))
 			}
+			ctx, cancel := context.WithTimeout(ctx, helloTime)
+			defer cancel()
 			if err := vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello); err != nil {
-				return nil, fail("%v", err)
+				return nil, fail("the agent greeted and then said nothing: %v", err)
 			}
 			vm.BootSeconds = time.Since(started).Seconds()
 			return vm, nil
@@ -217,7 +231,7 @@ func (s Spec) args() []string {
 		"-accel", accel, "-machine", "pc", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", s.Image.Kernel, "-initrd", "/proc/self/fd/5", "-append", cmdline,
 		"-drive", "file=/proc/self/fd/4,format=qcow2,if=virtio,cache=unsafe",
-		"-drive", "file=" + s.Pinlab + ",format=raw,if=virtio,readonly=on",
+		"-drive", "file=/proc/self/fd/6,format=raw,if=virtio,readonly=on",
 		"-serial", "stdio", "-monitor", "none",
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=agent,fd=3", "-device", "virtserialport,chardev=agent,name=pinlab.agent",
@@ -263,12 +277,7 @@ func (vm *VM) Reboot(ctx context.Context, plan *machine.Plan) (*VM, error) {
 	vm.kill()
 	s := vm.spec
 	s.Plan = plan
-	next, err := boot(ctx, s, vm.disk)
-	if errors.Is(err, ErrBoot) && ctx.Err() == nil {
-		s.say("%v; trying once more", err)
-		next, err = boot(ctx, s, vm.disk)
-	}
-	return next, err
+	return bootTwice(ctx, s, vm.disk)
 }
 
 // console keeps what a machine says on its serial port.
@@ -320,8 +329,8 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// pinlabDisk makes a file system image of a pinlab binary, in the cache.
-func pinlabDisk(ctx context.Context, binary, cache string) (string, error) {
+// pinlabDisk opens a file system image of a pinlab binary, made in the cache.
+func pinlabDisk(ctx context.Context, binary, cache string) (*os.File, error) {
 	return image.Cached(ctx, cache, "pinlab", []string{binary}, func(ctx context.Context, file string) error {
 		dir, err := os.MkdirTemp(cache, "building-pinlab-")
 		if err != nil {

@@ -42,6 +42,7 @@ type fake struct {
 	// fatal is the error that the next start ends with.
 	fatal    string
 	rebooted *hwprofiles.Profile
+	reboots  [][]int // the CPUs offline after each
 	closed   bool
 }
 
@@ -49,11 +50,16 @@ func (f *fake) Agent() Caller      { return f }
 func (f *fake) Hello() agent.Hello { return f.hello }
 func (f *fake) Close() error       { f.closed = true; return nil }
 
-func (f *fake) Reboot(_ context.Context, p *hwprofiles.Profile) error {
-	f.rebooted, f.pods, f.facts.Groups = p, nil, nil
+func (f *fake) Reboot(_ context.Context, offline []int) error {
+	f.reboots = append(f.reboots, offline)
+	f.pods, f.facts.Groups = nil, nil
 	f.facts.Kubelet = agent.KubeletState{}
-	f.hello = helloOf(f.g, p)
 	return nil
+}
+
+func (f *fake) Swap(ctx context.Context, p *hwprofiles.Profile) error {
+	f.rebooted, f.hello = p, helloOf(f.g, p)
+	return f.Reboot(ctx, nil)
 }
 
 // Call implements Caller.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/cgroup"
@@ -31,6 +32,9 @@ func (t *Target) Observe(ctx context.Context) (observe.Observation, error) {
 		return observe.Observation{}, fmt.Errorf("unread on the node: %s", strings.Join(unread, "; "))
 	}
 	o := t.observation()
+	if t.facts.ResourcesUnread != "" {
+		o.Unread = []string{t.facts.ResourcesUnread}
+	}
 	o.Started, o.UnchangedRestart, o.Reconciled = t.started, t.started && t.restart.unchanged, t.ticked
 	t.started = false
 	o.Admissions = t.admissions()
@@ -89,6 +93,9 @@ func (t *Target) observation() observe.Observation {
 	if o.SharedPool == "" && (state == nil || len(state.Entries) == 0) && o.Config.CPUManagerPolicy != "static" {
 		o.SharedPool = o.Online // the none policy keeps no sets
 	}
+	if pool, differs := t.memoryPool(state); differs {
+		o.SharedPool = pool
+	}
 	groups, seen := t.groups(), map[string]bool{}
 	for _, p := range t.pods {
 		if p.gone && !t.lives(p) {
@@ -132,13 +139,11 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		}
 	}
 	oc.Requested, oc.Reason = t.opts.Pinning(t.config, p.spec, c)
-	if state != nil {
-		if cpus, ok := state.Entries[string(p.spec.UID)][c.Name]; ok {
-			oc.Assigned, oc.Exclusive = observe.CPUs(cpus), true
-			oc.NUMANodes = numaNodes(t.profile, oc.Assigned)
-			if !p.done() && !p.gone {
-				seen[string(p.spec.UID)+"/"+c.Name] = true
-			}
+	if cpus, ok := t.exclusive(p, c.Name, state); ok {
+		oc.Assigned, oc.Exclusive = cpus, true
+		oc.NUMANodes = numaNodes(t.profile, oc.Assigned)
+		if !p.done() && !p.gone {
+			seen[string(p.spec.UID)+"/"+c.Name] = true
 		}
 	}
 	if p.rejected() {
@@ -155,6 +160,40 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		oc.State = observe.StateTerminated // the kubelet has not noticed yet
 	}
 	return oc
+}
+
+// exclusive are the CPUs that the manager assigned to a container alone: as the
+// running kubelet says, which may know more than it could write to its state
+// file; otherwise as the file says. (The podresources API is silent on init
+// containers, except sidecars, and on pods that have ended.)
+func (t *Target) exclusive(p *pod, container string, state *stateFile) (observe.CPUs, bool) {
+	if cpus, known := t.facts.Resources[p.spec.Namespace+"/"+p.spec.Name+"/"+container]; known && !p.gone {
+		return cpus, cpus != ""
+	}
+	if state == nil {
+		return "", false
+	}
+	cpus, ok := state.Entries[string(p.spec.UID)][container]
+	return observe.CPUs(cpus), ok
+}
+
+// memoryPool is the shared pool that the running kubelet works with, where its
+// state file is behind: all CPUs of the file without the exclusive ones.
+func (t *Target) memoryPool(state *stateFile) (observe.CPUs, bool) {
+	if state == nil || t.facts.Resources == nil {
+		return "", false
+	}
+	pool, differs := observe.CPUs(state.DefaultCPUSet).Set(), false
+	taken := cpuset.New()
+	for _, p := range t.pods {
+		for _, c := range append(slices.Clone(p.spec.Spec.InitContainers), p.spec.Spec.Containers...) {
+			file := observe.CPUs(state.Entries[string(p.spec.UID)][c.Name])
+			now, _ := t.exclusive(p, c.Name, state)
+			differs = differs || now != file
+			pool, taken = pool.Union(file.Set()), taken.Union(now.Set())
+		}
+	}
+	return observe.FromSet(pool.Difference(taken)), differs
 }
 
 // threads is where the threads of a container may run, when that is not what
@@ -250,6 +289,9 @@ func (t *Target) assignments(s *stateFile, skip map[string]bool) []observe.Assig
 // observedConfig is the part of the configuration that invariants look at, with
 // the kubelet's defaults.
 func (t *Target) observedConfig() observe.Config {
+	if !t.begun {
+		return observe.Config{} // no kubelet has been started
+	}
 	var c struct {
 		CPUManagerPolicy        string            `json:"cpuManagerPolicy"`
 		CPUManagerPolicyOptions map[string]string `json:"cpuManagerPolicyOptions"`

@@ -136,6 +136,9 @@ func (t *Target) deletePod(ctx context.Context, name string) error {
 	if p == nil {
 		return fmt.Errorf("%w: there is no pod %s", scenarios.ErrMisuse, name)
 	}
+	if err := t.removable(p); err != nil {
+		return err
+	}
 	return t.call(ctx, "DeletePod", agent.DeletePod{Namespace: p.spec.Namespace, Name: name, Force: !t.running}, &agent.None{})
 }
 
@@ -190,6 +193,11 @@ func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) e
 	id, err := t.runningContainer(e.Container)
 	if err != nil {
 		return err
+	}
+	if p, _, err := t.container(e.Container); err == nil && p.spec.Spec.RestartPolicy != corev1.RestartPolicyAlways {
+		if err := t.removable(p); err != nil {
+			return err
+		}
 	}
 	if err := t.call(ctx, "ExitContainer", agent.ExitContainer{ContainerID: id, Code: e.ExitCode}, &agent.None{}); err != nil {
 		return err

@@ -25,6 +25,10 @@ const (
 	// longer, because the next tick may mend it.
 	calm     = 3 * period
 	longCalm = 8 * period
+	// starvedCalm is how long nothing may have changed where the kubelet lacks
+	// what it needs to go on and tries again and again: a pod that has not
+	// started by then does not start.
+	starvedCalm = 20 * period
 	// restMost bounds one wait on the node.
 	restMost = 10 * time.Second
 )
@@ -40,12 +44,12 @@ func (t *Target) settle(ctx context.Context) error {
 		return t.look(ctx)
 	}
 	deadline := time.Now().Add(t.opts.Step)
-	quiet, before := time.Duration(0), ""
+	quiet, same, before := time.Duration(0), time.Duration(0), ""
 	for need := calm; ; {
 		if err := t.rest(ctx, need); err != nil {
 			return err
 		}
-		quiet += need
+		quiet, same = quiet+need, same+need
 		if err := t.look(ctx); err != nil {
 			return err
 		}
@@ -53,17 +57,20 @@ func (t *Target) settle(ctx context.Context) error {
 			return nil // it died; that is data
 		}
 		if now := t.digest(); now != before {
-			before = now
+			before, same = now, 0
 			if t.differs() {
 				quiet = 0
 			}
 		}
 		busy := t.busy()
 		enough := calm
-		if t.faulty || t.differs() {
+		switch {
+		case t.manual:
+			enough = calm + time.Duration(t.ticks)*period
+		case t.faulty || t.differs():
 			enough = longCalm
 		}
-		if busy == "" && quiet >= enough {
+		if busy == "" && quiet >= enough || t.starved && same >= starvedCalm {
 			t.ticked = true
 			return nil
 		}

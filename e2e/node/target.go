@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
@@ -37,9 +38,11 @@ type Machine interface {
 	Agent() Caller
 	// Hello is what the agent told after the last boot.
 	Hello() agent.Hello
-	// Reboot boots the machine again with its disk, as the machine of this
+	// Reboot boots the machine again with its disk, and takes these CPUs offline.
+	Reboot(ctx context.Context, offline []int) error
+	// Swap boots the machine again with its disk, as the machine of this
 	// profile. An error that wraps scenarios.ErrUnsupported says that it cannot.
-	Reboot(ctx context.Context, p *hwprofiles.Profile) error
+	Swap(ctx context.Context, p *hwprofiles.Profile) error
 	// Close gives the machine back.
 	Close() error
 }
@@ -75,10 +78,12 @@ type Target struct {
 	version  string
 
 	config   []byte // merged configuration of the next start, JSON
+	begun    bool   // a kubelet has been started at least once
 	running  bool
 	failed   bool
 	manual   bool // the reconcile loop is held between reconcile steps
 	faulty   bool // something may keep cgroups from following the manager
+	starved  bool // the kubelet lacks what it needs to start containers
 	noFile   uint64
 	pods     []*pod // in the order of creation
 	names    map[string]string
@@ -86,6 +91,7 @@ type Target struct {
 	facts    agent.Facts
 	started  bool
 	ticked   bool
+	ticks    int // ticks of a held loop that settling waits for
 	restart  restartRecord
 	logAt    int64
 	reported map[string]bool // pods whose admission has been told
@@ -113,7 +119,29 @@ func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Tar
 	if err := t.call(ctx, "Wipe", agent.None{}, &agent.None{}); err != nil {
 		return nil, err
 	}
-	return t, t.hold(ctx, t.manual)
+	if err := t.restoreCPUs(ctx); err != nil {
+		return nil, err
+	}
+	return t, t.hold(ctx, 0)
+}
+
+// restoreCPUs takes back what a scenario before this one did to CPUs: the
+// machine is to be as its profile.
+func (t *Target) restoreCPUs(ctx context.Context) error {
+	var f agent.Facts
+	if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
+		return err
+	}
+	want, have := t.profile.OnlineCPUs(), f.Online.Set()
+	for online, cpus := range map[bool][]int{true: want.Difference(have).List(), false: have.Difference(want).List()} {
+		if len(cpus) == 0 {
+			continue
+		}
+		if err := t.call(ctx, "SetOnline", agent.Online{CPUs: cpus, Online: online}, &agent.None{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // detect reads the machine from what the agent saw of sysfs.
@@ -151,27 +179,61 @@ func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
 	if !t.manual {
 		return t.settle(ctx)
 	}
-	switch event.(type) {
-	case scenarios.Reconcile, scenarios.Advance:
-		if err := t.hold(ctx, false); err != nil {
+	if n := t.ticksOf(event); n > 0 {
+		if err := t.hold(ctx, n); err != nil {
 			return err
 		}
-		if err := t.settle(ctx); err != nil {
-			return err
-		}
-		return t.hold(ctx, true)
+		t.ticks = n
+		err := t.settle(ctx)
+		t.ticks = 0
+		return errors.Join(err, t.hold(ctx, 0))
 	}
 	err := t.settle(ctx)
 	t.ticked = false
 	return err
 }
 
-// hold takes the effect from the reconcile loop: not the loop itself can be
-// stopped in a real kubelet, but each update of a container that it asks the
-// runtime for fails, and is tried again at the next tick. Entries that the loop removes from the state by itself
-// are not held back.
-func (t *Target) hold(ctx context.Context, hold bool) error {
-	return t.call(ctx, "HoldUpdates", hold, &agent.None{})
+// hold takes the effect from the reconcile loop, except for some ticks. Not the
+// loop itself can be stopped in a real kubelet, but each update of a container
+// that it asks the runtime for fails, and is tried again at the next tick; in a
+// tick it asks for at most one of each container.
+func (t *Target) hold(ctx context.Context, ticks int) error {
+	return t.call(ctx, "HoldUpdates", agent.Hold{Updates: t.manual, Allow: ticks}, &agent.None{})
+}
+
+// ticksOf counts the ticks of the reconcile loop that an event stands for.
+func (t *Target) ticksOf(event scenarios.Event) int {
+	switch e := event.(type) {
+	case scenarios.Reconcile:
+		return e.Times
+	case scenarios.Advance:
+		return int(e.Duration / t.reconcilePeriod())
+	}
+	return 0
+}
+
+// reconcilePeriod is the one of the scenario's configuration.
+func (t *Target) reconcilePeriod() time.Duration {
+	var c struct {
+		CPUManagerReconcilePeriod metav1.Duration `json:"cpuManagerReconcilePeriod"`
+	}
+	if json.Unmarshal(t.config, &c) != nil || c.CPUManagerReconcilePeriod.Duration <= 0 {
+		return 10 * time.Second // the kubelet's default
+	}
+	return c.CPUManagerReconcilePeriod.Duration
+}
+
+// removable says that a held reconcile loop would all the same remove a pod's
+// entries from the state once the pod has ended: that takes no runtime.
+func (t *Target) removable(p *pod) error {
+	if !t.manual || !t.running {
+		return nil
+	}
+	state, err := parseState(t.facts.CPUState)
+	if err != nil || state == nil || len(state.Entries[string(p.spec.UID)]) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: reconcile: manual: a real kubelet's loop removes the entries of pod %s when it likes", scenarios.ErrUnsupported, p.spec.Name)
 }
 
 func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
@@ -212,13 +274,13 @@ func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
 func (t *Target) applyMachine(ctx context.Context, event scenarios.Event) (bool, error) {
 	switch e := event.(type) {
 	case scenarios.Reboot:
-		return true, t.reboot(ctx, t.profile)
+		return true, t.reboot(ctx, func() error { return t.machine.Reboot(ctx, t.offline()) })
 	case scenarios.SwapProfile:
 		p, err := t.opts.Resolve(e.Profile)
 		if err != nil {
 			return true, fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 		}
-		return true, t.reboot(ctx, p)
+		return true, t.reboot(ctx, func() error { return t.machine.Swap(ctx, p) })
 	case scenarios.OfflineCPUs:
 		return true, t.setOnline(ctx, e.CPUs, false)
 	case scenarios.OnlineCPUs:
@@ -275,14 +337,20 @@ func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
 			t.noFile = uint64(e.Free + 6)
 			return nil
 		}
+		t.starved = true
 		return t.call(ctx, "Exhaust", agent.Exhaust{What: "nofile", Free: e.Free}, &agent.None{})
+	case scenarios.Exhaust:
+		t.restart.touch()
+		t.starved = true
+		return t.call(ctx, "Exhaust", agent.Exhaust{What: e.Sysctl, Free: e.Free}, &agent.None{})
 	case scenarios.FailCheckpointWrite:
 		if e.Errno != "ENOSPC" || e.Times > 0 {
 			return fmt.Errorf("%w: failCheckpointWrite: only a full disk (ENOSPC, until clearFaults) can be made for real", scenarios.ErrUnsupported)
 		}
+		t.starved = true
 		return t.call(ctx, "Exhaust", agent.Exhaust{What: "disk"}, &agent.None{})
 	case scenarios.ClearFaults:
-		t.faulty, t.noFile = false, 0
+		t.faulty, t.starved, t.noFile = false, false, 0
 		return t.call(ctx, "ClearFaults", agent.None{}, &agent.None{})
 	case scenarios.KillAtCheckpointWrite:
 		return fmt.Errorf("%w: killAtCheckpointWrite: a real kubelet cannot be stopped at a write", scenarios.ErrUnsupported)
@@ -319,6 +387,7 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 		return fmt.Errorf("%w: kubelet configuration: %w", scenarios.ErrMisuse, err)
 	}
 	t.restart.starting()
+	t.begun = true
 	var state agent.KubeletState
 	if err := t.call(ctx, "StartKubelet", agent.StartKubelet{Config: config, NoFile: t.noFile}, &state); err != nil {
 		return err
@@ -361,9 +430,14 @@ func (t *Target) stopKubelet(ctx context.Context, s syscall.Signal, must bool) e
 	return t.call(ctx, "StopKubelet", agent.Signal{Signal: int(s)}, &state)
 }
 
-func (t *Target) reboot(ctx context.Context, p *hwprofiles.Profile) error {
+// offline are the CPUs that are offline now.
+func (t *Target) offline() []int {
+	return t.profile.AllCPUs().Difference(t.profile.OnlineCPUs()).List()
+}
+
+func (t *Target) reboot(ctx context.Context, boot func() error) error {
 	objects := t.facts.Pods
-	if err := t.machine.Reboot(ctx, p); err != nil {
+	if err := boot(); err != nil {
 		return err
 	}
 	t.running, t.failed = false, false
@@ -377,7 +451,7 @@ func (t *Target) reboot(ctx context.Context, p *hwprofiles.Profile) error {
 			return err
 		}
 	}
-	return t.hold(ctx, t.manual)
+	return t.hold(ctx, 0)
 }
 
 func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event scenarios.Event) error {

@@ -69,6 +69,9 @@ type Observation struct {
 	// NUMAMemory is the memory manager's view per NUMA node; empty without
 	// its Static policy.
 	NUMAMemory []NUMAMemory `json:"numaMemory,omitempty"`
+	// Unread says what could not be read on a real node, and why. What depends
+	// on it is then told as the state file has it.
+	Unread []string `json:"unread,omitempty"`
 }
 
 // Config is the part of a KubeletConfiguration that the invariants look at.

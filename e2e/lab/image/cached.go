@@ -12,44 +12,47 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// Cached returns the file of this kind that was made from these input files,
-// and makes it when it is not there. Older files of the kind are removed.
-func Cached(ctx context.Context, cache, kind string, inputs []string, build func(ctx context.Context, file string) error) (string, error) {
+// Cached opens the file of this kind that was made from these input files, and
+// makes it when it is not there. Older files of the kind are removed: whoever
+// uses one has it open.
+func Cached(ctx context.Context, cache, kind string, inputs []string, build func(ctx context.Context, file string) error) (*os.File, error) {
 	h := sha256.New()
 	for _, in := range inputs {
 		f, err := os.Open(in)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		_, err = io.Copy(h, f)
 		if err := errors.Join(err, f.Close()); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	unlock, err := lock(filepath.Join(cache, "lock"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer unlock()
 	file := filepath.Join(cache, kind+"-"+hex.EncodeToString(h.Sum(nil))[:16]+".ext4")
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
+	if f, err := os.Open(file); err == nil {
+		return f, nil
 	}
-	// A machine that uses an older one has it open.
 	older, err := filepath.Glob(filepath.Join(cache, kind+"-*.ext4"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, o := range older {
 		if err := os.Remove(o); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	part := filepath.Join(cache, "building-"+kind)
 	if err := build(ctx, part); err != nil {
-		return "", errors.Join(err, os.Remove(part))
+		return nil, errors.Join(err, os.Remove(part))
 	}
-	return file, os.Rename(part, file)
+	if err := os.Rename(part, file); err != nil {
+		return nil, err
+	}
+	return os.Open(file)
 }
 
 // WriteFirmware writes an uncompressed archive of files for the kernel's early

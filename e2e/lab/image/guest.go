@@ -25,13 +25,20 @@ for a in "$@"; do
   case $a in update) update=yes;; esac
   previous=$a; id=$a
 done
-if [ -n "$update" ] && [ -e ` + agent.HoldFile + ` ]; then
+[ -n "$update" ] || exec /usr/bin/runc "$@"
+for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
+held=
+if [ -d ` + agent.HoldDir + ` ]; then
+  allow=$(cat ` + agent.HoldDir + `/allow 2>/dev/null); used=$(cat ` + agent.HoldDir + `/$id 2>/dev/null)
+  if [ "${used:-0}" -lt "${allow:-0}" ]; then echo $((${used:-0}+1)) > ` + agent.HoldDir + `/$id
+  else held=yes; fi
+fi
+if [ -n "$held" ]; then
   [ -n "$log" ] && echo '{"level":"error","msg":"` + agent.HeldText + `","time":"2006-01-02T15:04:05Z"}' >> "$log"
   echo '` + agent.HeldText + `' >&2
   exit 1
 fi
-if [ -n "$update" ] && [ -d ` + agent.FaultDir + ` ]; then
-  for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
+if [ -d ` + agent.FaultDir + ` ]; then
   config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
   label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
   for fault in ` + agent.FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + agent.FaultDir + `/all; do

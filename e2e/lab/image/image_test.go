@@ -88,10 +88,16 @@ func TestCached(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		return os.WriteFile(file, append([]byte("of "), data...), 0o644)
 	}
-	cached := func(kind string) string {
+	cached := func(kind string) *os.File {
 		file, err := Cached(t.Context(), cache, kind, []string{input}, build)
 		g.Expect(err).NotTo(HaveOccurred())
+		t.Cleanup(func() { g.Expect(file.Close()).To(Succeed()) })
 		return file
+	}
+	readAll := func(file *os.File) string {
+		data, err := io.ReadAll(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		return string(data)
 	}
 	read := func(file string) string {
 		data, err := os.ReadFile(file)
@@ -99,18 +105,20 @@ func TestCached(t *testing.T) {
 		return string(data)
 	}
 	put("one")
-	first := cached("pinlab")
+	opened := cached("pinlab")
+	first := opened.Name()
 	g.Expect(read(first)).To(Equal("of one"))
-	g.Expect(cached("pinlab")).To(Equal(first))
+	g.Expect(cached("pinlab").Name()).To(Equal(first))
 	g.Expect(built).To(Equal(1), "made once")
-	more := cached("more")
+	more := cached("more").Name()
 	g.Expect(filepath.Base(more)).To(HavePrefix("more-"))
 
 	put("two")
-	second := cached("pinlab")
+	second := cached("pinlab").Name()
 	g.Expect(second).NotTo(Equal(first))
 	g.Expect(read(second)).To(Equal("of two"))
 	g.Expect(first).NotTo(BeAnExistingFile(), "the older one is removed")
+	g.Expect(readAll(opened)).To(Equal("of one"), "but stays for those who have it open")
 	g.Expect(more).To(BeAnExistingFile(), "another kind is not")
 	left, err := filepath.Glob(filepath.Join(cache, "building-*"))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -149,9 +157,11 @@ func TestCachedAtOnce(t *testing.T) {
 				return os.WriteFile(file, nil, 0o644)
 			})
 			if err != nil {
-				file = err.Error()
+				files <- err.Error()
+				return
 			}
-			files <- file
+			files <- file.Name()
+			_ = file.Close()
 		}()
 	}
 	first := <-files

@@ -27,7 +27,7 @@ const (
 
 func newWrapper(t *testing.T) wrapper {
 	w := wrapper{NewWithT(t), t.TempDir()}
-	paths := strings.NewReplacer(agent.FaultDir, w.dir+"/faults", agent.HoldFile, w.dir+"/hold", "/usr/bin/runc", w.dir+"/runc", "/run/containerd/", w.dir+"/containerd/")
+	paths := strings.NewReplacer(agent.FaultDir, w.dir+"/faults", agent.HoldDir, w.dir+"/hold", "/usr/bin/runc", w.dir+"/runc", "/run/containerd/", w.dir+"/containerd/")
 	script := paths.Replace(runtimeWrapper)
 	w.Expect(script).NotTo(ContainSubstring("/run/pinlab"), "a path that the test does not know")
 	w.write("wrapper", script)
@@ -149,10 +149,11 @@ func TestWrapperOneBeforeAll(t *testing.T) {
 	}
 }
 
-// While the file is there updates fail, and nothing else does.
+// While updates are held they fail, except for as many of each container as are
+// let through, and nothing else does.
 func TestWrapperHolds(t *testing.T) {
 	w := newWrapper(t)
-	w.write("hold", "")
+	w.write("hold/allow", "0\n")
 	_, err := w.run("--root", "/x", "state", chosen)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.called()).To(Equal(1))
@@ -160,7 +161,16 @@ func TestWrapperHolds(t *testing.T) {
 	w.Expect(err).To(HaveOccurred())
 	w.Expect(text).To(ContainSubstring(agent.HeldText))
 	w.Expect(w.called()).To(Equal(0))
-	w.Expect(os.Remove(w.dir + "/hold")).To(Succeed())
+	w.write("hold/allow", "2\n")
+	for range 4 {
+		_, _ = w.update(chosen)
+	}
+	w.Expect(w.called()).To(Equal(2))
+	_, err = w.update(other)
+	w.Expect(err).NotTo(HaveOccurred(), "each container has its own")
+	w.Expect(w.called()).To(Equal(1))
+	w.fault("default_b_b", 1, "no")
+	w.Expect(os.RemoveAll(w.dir + "/hold")).To(Succeed())
 	_, err = w.update(chosen)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.called()).To(Equal(1))
