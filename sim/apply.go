@@ -170,7 +170,7 @@ func (n *Node) applyFault(event scenarios.Event) error {
 		n.faults.kill = &killFault{KillAtCheckpointWrite: e}
 	case scenarios.LimitOpenFiles:
 		if !n.opts.OwnProcess {
-			return fmt.Errorf("%w: the open-files limit needs a process of its own", scenarios.ErrUnsupported)
+			return fmt.Errorf("%w: limitOpenFiles: the simulator limits the managers alone, in a process of their own; a real kubelet runs out of files elsewhere first", scenarios.ErrUnsupported)
 		}
 		n.faults.openFiles = &e.Free
 		n.restart.touch()

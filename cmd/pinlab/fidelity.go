@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinlab/pinlab/e2e/fidelity"
 	"github.com/pinlab/pinlab/e2e/lab"
+	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 	"github.com/pinlab/pinlab/sim"
@@ -96,12 +97,22 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 // compareOne replays one scenario on both targets.
 func compareOne(ctx context.Context, l *lab.Lab, tools *toolchain, j planned) fidelity.Comparison {
 	fitted := lab.Fit(j.Scenario, j.Profile)
+	simulate := func(p *hwprofiles.Profile) scenarios.Result {
+		return scenarios.Runner{}.RunSetup(ctx, fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), p)
+	}
+	// Where the simulator has to stop, the real node need not go on.
+	first := simulate(j.Profile)
+	if n := len(first.Steps); n > 0 && first.Steps[n-1].Skipped != "" {
+		cut := *fitted
+		cut.Steps = fitted.Steps[:n]
+		fitted = &cut
+	}
 	real := scenarios.Runner{}.RunSetup(ctx, fitted, l.Setup, j.Profile)
 	seen := l.Machine()
 	if seen == nil {
 		seen = j.Profile
 	}
-	simulated := scenarios.Runner{}.RunSetup(ctx, fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), seen)
+	simulated := simulate(seen)
 	c := fidelity.Compare(&simulated, &real)
 	c.Profile = j.Profile.Name
 	return c

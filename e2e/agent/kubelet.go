@@ -42,6 +42,7 @@ const needs = `{
   "resolvConf": "",
   "logging": {"format": "json"},
   "runtimeRequestTimeout": "1h",
+  "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
   "failSwapOn": false
 }`
 

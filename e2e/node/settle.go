@@ -24,11 +24,11 @@ const (
 	// had its say. Where cgroups differ from what the manager says, it is
 	// longer, because the next tick may mend it.
 	calm     = 3 * period
-	longCalm = 8 * period
+	longCalm = 16 * period
 	// starvedCalm is how long nothing may have changed where the kubelet lacks
 	// what it needs to go on and tries again and again: a pod that has not
 	// started by then does not start.
-	starvedCalm = 20 * period
+	starvedCalm = 40 * period
 	// restMost bounds one wait on the node.
 	restMost = 10 * time.Second
 )
@@ -79,7 +79,7 @@ func (t *Target) settle(ctx context.Context) error {
 		}
 		need = max(calm, enough-quiet)
 		if busy != "" {
-			need, quiet = calm, 0
+			need, quiet = period, 0
 		}
 	}
 }

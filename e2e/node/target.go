@@ -363,7 +363,7 @@ func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
 // period is how often the kubelet of a node reconciles, whatever the scenario's
 // configuration says: waiting for the default ten seconds after each step would
 // teach nothing.
-const period = 500 * time.Millisecond
+const period = 250 * time.Millisecond
 
 func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notReady bool) error {
 	if notReady {

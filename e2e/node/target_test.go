@@ -147,8 +147,8 @@ func TestStartKubelet(t *testing.T) {
 	apply(g, target, scenarios.StartKubelet{Config: json.RawMessage(`{"topologyManagerPolicy":"restricted"}`)},
 		scenarios.RestartKubelet{Config: json.RawMessage(`{"reservedSystemCPUs":null,"cpuManagerReconcilePeriod":"7s"}`)})
 	g.Expect(starts()).To(HaveLen(2))
-	g.Expect(starts()[0].Config).To(MatchJSON(`{"cpuManagerPolicy":"static","reservedSystemCPUs":"0","topologyManagerPolicy":"restricted","cpuManagerReconcilePeriod":"500ms"}`))
-	g.Expect(starts()[1].Config).To(MatchJSON(`{"cpuManagerPolicy":"static","topologyManagerPolicy":"restricted","cpuManagerReconcilePeriod":"500ms"}`))
+	g.Expect(starts()[0].Config).To(MatchJSON(`{"cpuManagerPolicy":"static","reservedSystemCPUs":"0","topologyManagerPolicy":"restricted","cpuManagerReconcilePeriod":"250ms"}`))
+	g.Expect(starts()[1].Config).To(MatchJSON(`{"cpuManagerPolicy":"static","topologyManagerPolicy":"restricted","cpuManagerReconcilePeriod":"250ms"}`))
 	g.Expect(target.config).To(MatchJSON(`{"cpuManagerPolicy":"static","topologyManagerPolicy":"restricted","cpuManagerReconcilePeriod":"7s"}`))
 }
 
