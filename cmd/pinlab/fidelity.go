@@ -33,11 +33,15 @@ could not do its work.`,
   pinlab fidelity --profile generic-2s4c-smt2 first-pin
 
   # everything about restarts, on two shapes
-  pinlab fidelity -p generic-2s4c-smt2 -p generic-1s8c -l class=state`,
+  pinlab fidelity -p generic-2s4c-smt2 -p generic-1s8c -l class=state
+
+  # a machine with the old cgroup hierarchies
+  pinlab fidelity --cgroup v1 first-pin`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runFidelity(cmd, args, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.profiles, "profile", "p", []string{"generic-2s4c-smt2"}, "machine to compare on; may be repeated")
+	flags.StringVar(&f.cgroup, "cgroup", "", cgroupUsage)
 	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=outage")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json or yaml")
 	return cmd
@@ -62,7 +66,7 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	if err := lab.Missing(); err != nil {
 		return harness(err)
 	}
-	l := lab.New(labOptions(cmd.ErrOrStderr()), nodeOptions(tools))
+	l := lab.New(labOptions(f.cgroup, cmd.ErrOrStderr()), nodeOptions(tools))
 	defer func() {
 		if e := l.Close(); e != nil {
 			err = errors.Join(err, harness(e))

@@ -41,12 +41,12 @@ type labFlags struct {
 
 func (f *labFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.profile, "profile", "p", "generic-2s4c-smt2", "machine to make: a profile name, a file or a shape")
-	cmd.Flags().StringVar(&f.cgroup, "cgroup", "v2", "cgroup hierarchy of the machine: v1 or v2")
+	cmd.Flags().StringVar(&f.cgroup, "cgroup", "", cgroupUsage)
 }
 
 func (f *labFlags) resolve() (*hwprofiles.Profile, error) {
-	if f.cgroup != "v1" && f.cgroup != "v2" {
-		return nil, fmt.Errorf("--cgroup %q: want v1 or v2", f.cgroup)
+	if err := checkCgroup(f.cgroup); err != nil {
+		return nil, err
 	}
 	return hwprofiles.Resolve(f.profile)
 }
@@ -133,7 +133,7 @@ func newLabServe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return labServe(cmd, p, f.cgroup == "v1")
+			return labServe(cmd, p, f.cgroup)
 		},
 	}
 	f.add(cmd)

@@ -15,9 +15,20 @@ import (
 	"github.com/pinlab/pinlab/sim/worker"
 )
 
+// cgroupUsage is the help for --cgroup.
+const cgroupUsage = "cgroup hierarchy of the lab's machine: v1 or v2 (default \"v2\")"
+
+// checkCgroup checks the value of --cgroup; empty is the default.
+func checkCgroup(version string) error {
+	if version != "" && version != "v1" && version != "v2" {
+		return fmt.Errorf("--cgroup %q: want v1 or v2", version)
+	}
+	return nil
+}
+
 // labOptions are the lab's, telling what it does on w.
-func labOptions(w io.Writer) lab.Options {
-	return lab.Options{GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
+func labOptions(cgroup string, w io.Writer) lab.Options {
+	return lab.Options{CgroupV1: cgroup == "v1", GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
 }
 
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
@@ -27,11 +38,11 @@ func nodeOptions(tools *toolchain) node.Options {
 }
 
 // runOnLab replays jobs on machines of the lab.
-func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
+func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFlags, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	l := lab.New(labOptions(w), nodeOptions(tools))
+	l := lab.New(labOptions(f.cgroup, w), nodeOptions(tools))
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return replay(ctx, jobs, l.Setup, progress)
 }

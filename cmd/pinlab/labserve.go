@@ -18,7 +18,7 @@ import (
 
 // labServe holds a machine for 'lab up', which listens on descriptor 3 until
 // the machine is up.
-func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroupV1 bool) error {
+func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroup string) error {
 	listener := os.NewFile(3, "listener")
 	var up atomic.Bool
 	go func() {
@@ -27,8 +27,7 @@ func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroupV1 bool) error {
 			os.Exit(exitHarness)
 		}
 	}()
-	o := labOptions(cmd.ErrOrStderr())
-	o.CgroupV1 = cgroupV1
+	o := labOptions(cgroup, cmd.ErrOrStderr())
 	o.Say = func(text string) { fmt.Fprintln(listener, "say", text) }
 	err := lab.Daemon(cmd.Context(), p, o, func(i lab.Info) error {
 		up.Store(true)

@@ -24,6 +24,7 @@ type runFlags struct {
 	profiles []string
 	selector string
 	target   string
+	cgroup   string
 	output   string
 	timeout  time.Duration
 	detail   bool
@@ -70,6 +71,7 @@ harness could not do its work (a scenario hung, a process crashed).`,
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
 	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=topology, 'class in (topology,device)', outage")
+	flags.StringVar(&f.cgroup, "cgroup", "", cgroupUsage)
 	flags.StringVar(&f.target, "target", targetSim, "what to replay on: sim, or lab (a virtual machine with a real kubelet)")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for one scenario; what takes longer is a hang")
 	f.addOutput(cmd)
@@ -100,6 +102,14 @@ func (f runFlags) validate() error {
 	if slices.Contains(f.profiles, "") {
 		return errors.New("--profile is empty: want a profile name, a file, a shape, or 'detected'")
 	}
+	if f.cgroup != "" {
+		if f.target != targetLab {
+			return errors.New("--cgroup is the lab's: want it together with --target lab")
+		}
+		if err := checkCgroup(f.cgroup); err != nil {
+			return err
+		}
+	}
 	if f.target == targetSim && f.timeout <= 0 {
 		return fmt.Errorf("--timeout %v: want a positive duration", f.timeout)
 	}
@@ -120,7 +130,7 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
 		if f.target == targetLab {
-			return runOnLab(cmd.Context(), tools, toRun(jobs), cmd.ErrOrStderr(), progress)
+			return runOnLab(cmd.Context(), tools, toRun(jobs), f, cmd.ErrOrStderr(), progress)
 		}
 		pool := worker.Pool{
 			Command: workerCommand, Workers: runtime.GOMAXPROCS(0), Timeout: f.timeout, Decoder: tools.decoder,

@@ -58,12 +58,25 @@ current-context: lab
 // CPU, memory and device managers' (pkg/kubelet/cm/container_manager_linux.go).
 const readySocket = kubeletDir + "/device-plugins/kubelet.sock"
 
+// defaults are what a kubelet's configuration says here unless the scenario's
+// says something else. Since v1.35 a kubelet refuses cgroup v1 by default.
+func (n *Node) defaults() []byte {
+	if _, version, err := n.reader.Mount(); err == nil && version == 1 {
+		return []byte(`{"failCgroupV1": false}`)
+	}
+	return []byte(`{}`)
+}
+
 // StartKubelet starts the kubelet and returns as soon as the process runs.
 func (n *Node) StartKubelet(s StartKubelet, state *KubeletState) error {
 	config := []byte(needs)
 	if len(s.Config) > 0 {
+		// The agent's defaults, over them the scenario's, over them what must be.
 		var err error
-		if config, err = jsonpatch.MergePatch(s.Config, []byte(needs)); err != nil {
+		if config, err = jsonpatch.MergePatch(n.defaults(), s.Config); err == nil {
+			config, err = jsonpatch.MergePatch(config, []byte(needs))
+		}
+		if err != nil {
 			return fmt.Errorf("kubelet configuration: %w", err)
 		}
 	}

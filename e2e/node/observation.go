@@ -108,6 +108,7 @@ func (t *Target) observation() observe.Observation {
 			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.Containers[i], observe.KindApp, &o, state, groups, seen))
 		}
 	}
+	o.Sandboxes = t.sandboxes()
 	if state != nil {
 		o.Stale = t.assignments(state, seen)
 	}
@@ -155,7 +156,7 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 	if g, ok := groups[containerID(s)]; ok && len(g.Processes) > 0 {
 		oc.State = observe.StateRunning
 		oc.Actual, oc.Mems = g.Effective, g.Mems
-		oc.Threads = threads(g)
+		oc.Configured, oc.Threads = configured(g), threads(g)
 	} else if oc.State == observe.StateRunning && !t.running {
 		oc.State = observe.StateTerminated // the kubelet has not noticed yet
 	}
@@ -194,6 +195,34 @@ func (t *Target) memoryPool(state *stateFile) (observe.CPUs, bool) {
 		}
 	}
 	return observe.FromSet(pool.Difference(taken)), differs
+}
+
+// configured is what a cgroup was given, when the kernel says something else.
+func configured(g cgroup.Group) observe.CPUs {
+	if g.CPUs == g.Effective {
+		return ""
+	}
+	return g.CPUs
+}
+
+// sandboxes are the running cgroups of pods that are none of their containers',
+// in the order of the pods.
+func (t *Target) sandboxes() []observe.Sandbox {
+	containers := map[string]bool{}
+	for _, p := range t.pods {
+		for _, s := range slices.Concat(p.status.InitContainerStatuses, p.status.ContainerStatuses) {
+			containers[containerID(&s)] = true
+		}
+	}
+	var out []observe.Sandbox
+	for _, p := range t.pods {
+		for _, g := range t.facts.Groups {
+			if g.PodUID == string(p.spec.UID) && len(g.Processes) > 0 && !containers[g.ContainerID] {
+				out = append(out, observe.Sandbox{Pod: p.spec.Name, Actual: g.Effective, Configured: configured(g), Threads: threads(g)})
+			}
+		}
+	}
+	return out
 }
 
 // threads is where the threads of a container may run, when that is not what

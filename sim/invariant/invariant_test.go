@@ -390,6 +390,43 @@ func TestCgroupInSync(t *testing.T) {
 	})
 }
 
+func TestThreadsConfined(t *testing.T) {
+	two := []observe.Container{app("a", "app", "1,5"), shared("b", "app")}
+	run(t, []checkCase{
+		{
+			name: "as the cgroup, and a thread that pinned itself", containers: two,
+			mutate: func(o *observe.Observation) {
+				o.Containers[0].Threads = []observe.CPUs{"5"}
+				o.Sandboxes = []observe.Sandbox{{Pod: "a", Actual: "0-7"}}
+			},
+		},
+		{
+			name: "a thread got away", containers: two,
+			mutate: func(o *observe.Observation) { o.Containers[1].Threads = []observe.CPUs{"0-7"} },
+			want:   invariant.ThreadsConfined, detail: "b/app: a thread may run on 0-7, its cgroup says 0,2-4,6-7",
+		},
+		{
+			name: "the parent has fewer", containers: two,
+			mutate: func(o *observe.Observation) { o.Containers[0].Configured = "1,3,5" },
+			want:   invariant.ThreadsConfined, detail: "a/app: its cgroup was given 1,3,5, and the kernel allows 1,5",
+		},
+		{
+			name: "an offline CPU was given too", containers: []observe.Container{app("a", "app", "1,5")},
+			mutate: func(o *observe.Observation) {
+				o.Containers[0].Configured, o.Containers[0].Actual, o.Online = "1,5", "1", "0-4,6-7"
+			},
+			want: invariant.PoolAccounted, detail: "CPU 5 is offline and still assigned to a/app",
+		},
+		{
+			name: "a thread of a sandbox", containers: two,
+			mutate: func(o *observe.Observation) {
+				o.Sandboxes = []observe.Sandbox{{Pod: "b", Actual: "0-3", Threads: []observe.CPUs{"0-4"}}}
+			},
+			want: invariant.ThreadsConfined, detail: "the sandbox of b: a thread may run on 0-4, its cgroup says 0-3",
+		},
+	})
+}
+
 func TestNoLeak(t *testing.T) {
 	larger := []observe.Container{initDone("a", "setup", "1,5"), app("a", "app", "1"), shared("b", "app")}
 	stale := func(o *observe.Observation) {
@@ -484,7 +521,7 @@ func TestMemoryAccounted(t *testing.T) {
 
 func TestNamesAndDocs(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(invariant.Names()).To(HaveLen(12))
+	g.Expect(invariant.Names()).To(HaveLen(13))
 	for _, name := range invariant.Names() {
 		g.Expect(len(invariant.Doc(name))).To(BeNumerically(">", 100), name)
 	}

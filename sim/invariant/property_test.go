@@ -209,6 +209,14 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			o.Stale = append(o.Stale, observe.Assignment{Pod: "uid", Container: a.Container, CPUs: a.Assigned})
 			return true
 		},
+		invariant.ThreadsConfined: func(t *rapid.T, o *observe.Observation) bool {
+			a := pick(t, o, owner)
+			if a == nil {
+				return false
+			}
+			a.Threads = []observe.CPUs{"4095"}
+			return true
+		},
 		invariant.Aligned: func(t *rapid.T, o *observe.Observation) bool {
 			a := pick(t, o, owner)
 			if a == nil || o.Config.CPUManagerPolicyOptions["full-pcpus-only"] != "true" {

@@ -9,6 +9,7 @@ const (
 	ExclusiveCount       = "exclusive-count"
 	CheckpointInSync     = "checkpoint-in-sync"
 	CgroupInSync         = "cgroup-in-sync"
+	ThreadsConfined      = "threads-confined"
 	NoLeak               = "no-leak"
 	Aligned              = "aligned"
 	RestartStarts        = "restart-starts"
@@ -76,6 +77,13 @@ func invariants() []invariant {
 				"has run. The difference is called drift: a failed update, a cgroup rewritten from outside, or a " +
 				"manager that believes it has already written the right value and never looks again (KEP-3570).",
 			cgroupInSync,
+		},
+		{
+			ThreadsConfined,
+			"The kernel does what the cgroups say: a cgroup's effective CPUs are those it was given, offline ones " +
+				"aside, and no thread of its processes may run anywhere else; the same for the sandboxes. A parent cgroup " +
+				"with fewer CPUs takes them from its children without a word. Only a real node has a kernel to ask.",
+			threadsConfined,
 		},
 		{
 			NoLeak,

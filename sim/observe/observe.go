@@ -69,6 +69,9 @@ type Observation struct {
 	// NUMAMemory is the memory manager's view per NUMA node; empty without
 	// its Static policy.
 	NUMAMemory []NUMAMemory `json:"numaMemory,omitempty"`
+	// Sandboxes are the pods' sandboxes (pause containers) of a real node. No
+	// manager assigns CPUs to them.
+	Sandboxes []Sandbox `json:"sandboxes,omitempty"`
 	// Unread says what could not be read on a real node, and why. What depends
 	// on it is then told as the state file has it.
 	Unread []string `json:"unread,omitempty"`
@@ -125,6 +128,9 @@ type Container struct {
 	Assigned CPUs `json:"assigned"`
 	// Actual is what the container's cgroup says; empty when it does not run.
 	Actual CPUs `json:"actual"`
+	// Configured is the cgroup's cpuset.cpus where Actual, its
+	// cpuset.cpus.effective, is something else; only a real kernel has both.
+	Configured CPUs `json:"configured,omitempty"`
 	// Threads are the affinities of the container's threads that are not
 	// Actual; only a real kernel has threads.
 	Threads []CPUs `json:"threads,omitempty"`
@@ -137,6 +143,15 @@ type Container struct {
 	Devices []string `json:"devices,omitempty"`
 	// Reason says why the container is exclusive or shared.
 	Reason string `json:"reason"`
+}
+
+// Sandbox is the sandbox of a pod as the kernel has it; the fields are as those
+// of Container.
+type Sandbox struct {
+	Pod        string `json:"pod"`
+	Actual     CPUs   `json:"actual"`
+	Configured CPUs   `json:"configured,omitempty"`
+	Threads    []CPUs `json:"threads,omitempty"`
 }
 
 // Ref is the container's name in scenarios and on screens: pod/container.
