@@ -10,6 +10,22 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
+// ReadState reads a cpu_manager_state as the kubelet does; the error is upstream's.
+func ReadState(data []byte) (*observe.StateFile, error) {
+	s, err := kubelet.ReadCPUState(data)
+	if err != nil {
+		return nil, err
+	}
+	file := &observe.StateFile{Policy: s.Policy, SharedPool: s.SharedPool, Entries: map[string]map[string]observe.CPUs{}}
+	for key, cpus := range s.Entries {
+		if file.Entries[key.PodUID] == nil {
+			file.Entries[key.PodUID] = map[string]observe.CPUs{}
+		}
+		file.Entries[key.PodUID][key.Name] = cpus
+	}
+	return file, nil
+}
+
 // StateContent is the content of a state file after an event that writes or
 // edits it. Data is what is there now, nil for no file; uid finds the UID of a
 // pod by its name. Errors are wrong use of the scenario, fs.ErrNotExist that

@@ -34,7 +34,7 @@ func labOptions(cgroup string, w io.Writer) lab.Options {
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
 // formats of state files and the reading of manifests.
 func nodeOptions(tools *toolchain) node.Options {
-	return node.Options{Files: sim.StateContent, Pinning: sim.Pinning(tools.decoder)}
+	return node.Options{Files: sim.StateContent, Read: sim.ReadState, Pinning: sim.Pinning(tools.decoder)}
 }
 
 // runOnLab replays jobs on machines of the lab.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,8 +177,10 @@ func (n *Node) StopKubelet(s Signal, state *KubeletState) error {
 	return nil
 }
 
-// lastError is the error with which the kubelet ended: that of its last line of
-// severity error, in either of the two formats that it logs in.
+// lastError is the error with which the kubelet ended: that of the last line
+// that says so, otherwise of its last line of severity error, in either of the
+// two formats that it logs in. Other parts of a kubelet go on logging errors
+// while it ends.
 func lastError(from int64) string {
 	f, err := os.Open(kubeletLog)
 	if err != nil {
@@ -191,18 +194,31 @@ func lastError(from int64) string {
 	if _, err := data.ReadFrom(f); err != nil {
 		return ""
 	}
-	found, plain := "", ""
-	for _, line := range strings.Split(data.String(), "\n") {
+	return fatalError(data.String())
+}
+
+func fatalError(log string) string {
+	fatal, last, plain := "", "", ""
+	for _, line := range strings.Split(log, "\n") {
 		if e, ok := errorOf(line); ok {
-			found = e
+			last = e
+			if slices.ContainsFunc(lastWords(), func(words string) bool { return strings.Contains(line, words) }) {
+				fatal = e
+			}
 		} else if plain == "" && line != "" && !strings.HasPrefix(line, "{") {
-			plain = line
+			plain = line // a panic's first words, or the shell's
 		}
 	}
-	if found == "" {
-		found = plain // a panic's first words, or the shell's
+	return cmp.Or(fatal, last, plain)
+}
+
+// lastWords are the messages after which a kubelet v1.37 exits
+// (pkg/kubelet/kubelet.go, k8s.io/component-base/cli).
+func lastWords() []string {
+	return []string{
+		`"command failed"`, `"Failed to start ContainerManager"`, `"Failed to start cAdvisor"`,
+		`"Kubelet failed to get node info"`, `"Failed to initialize internal modules"`,
 	}
-	return found
 }
 
 // errorOf takes the error out of a log line of severity E or F.

@@ -128,3 +128,31 @@ func FuzzErrorOf(f *testing.F) {
 		}
 	})
 }
+
+// The error that ended a kubelet is not always the last that it logged.
+func TestFatalError(t *testing.T) {
+	g := NewWithT(t)
+	line := func(msg, err string) string { return `{"ts":1,"msg":"` + msg + `","err":"` + err + `"}` }
+	g.Expect(fatalError(strings.Join([]string{
+		line("Failed to start ContainerManager", "start cpu manager error: x"), line("Error getting node", `node \"lab\" not found`), "",
+	}, "\n"))).To(Equal("start cpu manager error: x"))
+	g.Expect(fatalError(line("one", "a") + "\n" + line("two", "b"))).To(Equal("b"))
+	g.Expect(fatalError("panic: runtime error: x\n\ngoroutine 1 [running]:")).To(Equal("panic: runtime error: x"))
+	g.Expect(fatalError("")).To(BeEmpty())
+}
+
+// Objects, errors that are none and lines in klog's text format read as klog
+// writes them.
+func TestLogLines(t *testing.T) {
+	g := NewWithT(t)
+	for line, want := range map[string]observe.LogLine{
+		`{"msg":"m","v":2,"pod":{"name":"a","namespace":"default"},"node":{"name":"n"},"other":{"x":1}}`:  {Severity: "I", Verbosity: 2, Text: `"m" node="n" other={"x":1} pod="default/a"`},
+		`{"msg":"m","v":2,"pods":[{"name":"a","namespace":"x"},{"name":"b","namespace":"x"}],"list":[1]}`: {Severity: "I", Verbosity: 2, Text: `"m" list=[1] pods=["x/a","x/b"]`},
+		`{"msg":"m","err":null}`:                          {Severity: "E", Text: `"m" err="<nil>"`},
+		`W1123 17:00:00.000000       1 a.go:1] "careful"`: {Severity: "W", Text: `"careful"`},
+		`F1123 17:00:00.000000       1 a.go:1] over`:      {Severity: "E", Text: `over`},
+		`a line`: {Severity: "I", Text: "a line"},
+	} {
+		g.Expect(parseLine(line)).To(Equal(want), line)
+	}
+}

@@ -240,7 +240,7 @@ func newTarget(t *testing.T, change ...func(*scenarios.Scenario, *Options)) (*Wi
 	f.facts.Online, f.facts.Allocatable = "0-7", "1-7"
 	f.created = f.runAll
 	s := &scenarios.Scenario{Name: "story", Kubelet: json.RawMessage(`{"cpuManagerPolicy":"static","reservedSystemCPUs":"0"}`), Reconcile: scenarios.ReconcileAuto}
-	o := Options{Name: "fake", Pinning: pinned, Resolve: hwprofiles.Resolve, Step: 10 * time.Second}
+	o := Options{Name: "fake", Read: readState, Pinning: pinned, Resolve: hwprofiles.Resolve, Step: 10 * time.Second}
 	for _, c := range change {
 		c(s, &o)
 	}
@@ -287,4 +287,25 @@ func withInit(names ...string) func(*corev1.Pod) {
 			p.Spec.InitContainers = append(p.Spec.InitContainers, c)
 		}
 	}
+}
+
+// readState reads the state files that tests write: the oldest format with
+// entries by pod, without its checksum.
+func readState(data []byte) (*observe.StateFile, error) {
+	var f struct {
+		PolicyName    string
+		DefaultCPUSet string
+		Entries       map[string]map[string]string
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	s := &observe.StateFile{Policy: f.PolicyName, SharedPool: observe.CPUs(f.DefaultCPUSet), Entries: map[string]map[string]observe.CPUs{}}
+	for uid, containers := range f.Entries {
+		s.Entries[uid] = map[string]observe.CPUs{}
+		for name, cpus := range containers {
+			s.Entries[uid][name] = observe.CPUs(cpus)
+		}
+	}
+	return s, nil
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/cpuset"
 
-	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -82,13 +80,13 @@ func (t *Target) observation() observe.Observation {
 	case t.failed:
 		o.Kubelet, o.KubeletError = observe.KubeletFailed, f.Kubelet.Fatal
 	}
-	state, err := parseState(f.CPUState)
+	state, err := t.state()
 	if err != nil {
 		o.CheckpointError = err.Error()
 	}
 	if state != nil {
-		o.SharedPool = observe.CPUs(state.DefaultCPUSet)
-		o.Checkpoint = &observe.Checkpoint{Policy: state.PolicyName, SharedPool: o.SharedPool, Entries: t.assignments(state, nil)}
+		o.SharedPool = state.SharedPool
+		o.Checkpoint = &observe.Checkpoint{Policy: state.Policy, SharedPool: o.SharedPool, Entries: t.assignments(state, nil)}
 	}
 	if o.SharedPool == "" && (state == nil || len(state.Entries) == 0) && o.Config.CPUManagerPolicy != "static" {
 		o.SharedPool = o.Online // the none policy keeps no sets
@@ -122,7 +120,7 @@ func (t *Target) lives(p *pod) bool {
 	})
 }
 
-func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerKind, o *observe.Observation, state *stateFile, groups map[string]cgroup.Group, seen map[string]bool) observe.Container {
+func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerKind, o *observe.Observation, state *observe.StateFile, groups map[string]cgroup.Group, seen map[string]bool) observe.Container {
 	oc := observe.Container{
 		Pod: p.spec.Name, Container: c.Name, Kind: kind, State: observe.StateWaiting,
 		QoS: string(p.status.QOSClass), Assigned: o.SharedPool,
@@ -163,11 +161,20 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 	return oc
 }
 
+// state is the state file as the kubelet reads it; nil without an error is no
+// file.
+func (t *Target) state() (*observe.StateFile, error) {
+	if !t.facts.CPUState.Exists {
+		return nil, nil
+	}
+	return t.opts.Read(t.facts.CPUState.Data)
+}
+
 // exclusive are the CPUs that the manager assigned to a container alone: as the
 // running kubelet says, which may know more than it could write to its state
 // file; otherwise as the file says. (The podresources API is silent on init
 // containers, except sidecars, and on pods that have ended.)
-func (t *Target) exclusive(p *pod, container string, state *stateFile) (observe.CPUs, bool) {
+func (t *Target) exclusive(p *pod, container string, state *observe.StateFile) (observe.CPUs, bool) {
 	if cpus, known := t.facts.Resources[p.spec.Namespace+"/"+p.spec.Name+"/"+container]; known && !p.gone {
 		return cpus, cpus != ""
 	}
@@ -175,20 +182,20 @@ func (t *Target) exclusive(p *pod, container string, state *stateFile) (observe.
 		return "", false
 	}
 	cpus, ok := state.Entries[string(p.spec.UID)][container]
-	return observe.CPUs(cpus), ok
+	return cpus, ok
 }
 
 // memoryPool is the shared pool that the running kubelet works with, where its
 // state file is behind: all CPUs of the file without the exclusive ones.
-func (t *Target) memoryPool(state *stateFile) (observe.CPUs, bool) {
+func (t *Target) memoryPool(state *observe.StateFile) (observe.CPUs, bool) {
 	if state == nil || t.facts.Resources == nil {
 		return "", false
 	}
-	pool, differs := observe.CPUs(state.DefaultCPUSet).Set(), false
+	pool, differs := state.SharedPool.Set(), false
 	taken := cpuset.New()
 	for _, p := range t.pods {
 		for _, c := range append(slices.Clone(p.spec.Spec.InitContainers), p.spec.Spec.Containers...) {
-			file := observe.CPUs(state.Entries[string(p.spec.UID)][c.Name])
+			file := state.Entries[string(p.spec.UID)][c.Name]
 			now, _ := t.exclusive(p, c.Name, state)
 			differs = differs || now != file
 			pool, taken = pool.Union(file.Set()), taken.Union(now.Set())
@@ -254,48 +261,8 @@ func numaNodes(p *hwprofiles.Profile, cpus observe.CPUs) []int {
 	return slices.Compact(nodes)
 }
 
-// stateFile is what all versions of cpu_manager_state have in common.
-type stateFile struct {
-	PolicyName    string                       `json:"policyName"`
-	DefaultCPUSet string                       `json:"defaultCpuSet"`
-	Entries       map[string]map[string]string `json:"entries"`
-}
-
-// parseState reads a state file; nil without an error is no file. Checksums are
-// the kubelet's business.
-func parseState(f agent.File) (*stateFile, error) {
-	data := f.Data
-	if !f.Exists {
-		return nil, nil
-	}
-	if len(data) == 0 {
-		return nil, errors.New("the file is empty")
-	}
-	s := &stateFile{}
-	if err := json.Unmarshal(data, s); err != nil {
-		return nil, err
-	}
-	for _, list := range []*string{&s.DefaultCPUSet} {
-		cpus, err := observe.ParseCPUs(*list)
-		if err != nil {
-			return nil, err
-		}
-		*list = string(cpus)
-	}
-	for _, containers := range s.Entries {
-		for name, list := range containers {
-			cpus, err := observe.ParseCPUs(list)
-			if err != nil {
-				return nil, err
-			}
-			containers[name] = string(cpus)
-		}
-	}
-	return s, nil
-}
-
 // assignments lists entries by pod name, those in skip left out.
-func (t *Target) assignments(s *stateFile, skip map[string]bool) []observe.Assignment {
+func (t *Target) assignments(s *observe.StateFile, skip map[string]bool) []observe.Assignment {
 	var out []observe.Assignment
 	for uid, containers := range s.Entries {
 		for name, cpus := range containers {
@@ -306,7 +273,7 @@ func (t *Target) assignments(s *stateFile, skip map[string]bool) []observe.Assig
 			if pod == "" {
 				pod = uid
 			}
-			out = append(out, observe.Assignment{Pod: pod, Container: name, CPUs: observe.CPUs(cpus)})
+			out = append(out, observe.Assignment{Pod: pod, Container: name, CPUs: cpus})
 		}
 	}
 	slices.SortFunc(out, func(a, b observe.Assignment) int {

@@ -161,7 +161,7 @@ func TestStateFiles(t *testing.T) {
 	g.Expect(o.SharedPool).To(BeEmpty())
 	f.facts.CPUState = agent.File{Exists: true}
 	o = apply(g, target, scenarios.Reconcile{})
-	g.Expect(o.CheckpointError).To(Equal("the file is empty"))
+	g.Expect(o.CheckpointError).To(Equal("unexpected end of JSON input"))
 	f.facts.CPUState = agent.File{Exists: true, Data: []byte(`{"policyName":"stat`)}
 	o = apply(g, target, scenarios.Reconcile{})
 	g.Expect(o.Checkpoint).To(BeNil())
@@ -238,41 +238,38 @@ func TestUnread(t *testing.T) {
 	g.Expect(err).To(MatchError("unread on the node: pods: no; cgroups: no"))
 }
 
-func TestParseState(t *testing.T) {
-	g := NewWithT(t)
-	s, err := parseState(agent.File{Exists: true, Data: []byte(`{"policyName":"static","defaultCpuSet":"0, 3,2","entries":{"u":{"c":"5,4"}},"checksum":7}`)})
+// A kubelet that could not write its state file works with what it has in
+// memory; the podresources API tells it.
+func TestMemoryAheadOfFile(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"))
+	f.state("0-7", nil)
+	f.facts.Resources = map[string]observe.CPUs{"default/a/app": "2-3"}
+	o, err := target.Observe(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(s).To(Equal(&stateFile{PolicyName: "static", DefaultCPUSet: "0,2-3", Entries: map[string]map[string]string{"u": {"c": "4-5"}}}))
-	for _, text := range []string{`{`, `[]`, `{"defaultCpuSet":"x"}`, `{"entries":{"u":{"c":"0-9999999999"}}}`, `{"entries":[]}`} {
-		_, err := parseState(agent.File{Exists: true, Data: []byte(text)})
-		g.Expect(err).To(HaveOccurred(), text)
-	}
+	g.Expect(o.SharedPool).To(Equal(observe.CPUs("0-1,4-7")))
+	g.Expect(o.Checkpoint.SharedPool).To(Equal(observe.CPUs("0-7")))
+	g.Expect(o.Containers).To(HaveExactElements(And(HaveField("Assigned", observe.CPUs("2-3")), HaveField("Exclusive", true))))
+	g.Expect(o.Stale).To(BeEmpty())
+
+	f.facts.Resources, f.facts.ResourcesUnread = nil, "podresources: no answer"
+	o, err = target.Observe(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.Unread).To(Equal([]string{"podresources: no answer"}))
+	g.Expect(o.SharedPool).To(Equal(observe.CPUs("0-7")), "as the file has it")
 }
 
-func FuzzParseState(f *testing.F) {
-	for _, text := range []string{
-		``, `null`, `{}`, `{"policyName":"static","defaultCpuSet":"0-7","entries":{"u":{"c":"1-2"}},"checksum":7}`, `{"entries":{"u":null}}`,
-		`{"defaultCpuSet":"0-99999999999"}`, `{"data":"{}"}`,
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := parseState(agent.File{Exists: true, Data: data})
-		if err != nil {
-			return
-		}
-		if s == nil {
-			if data != nil {
-				t.Fatalf("%q is no file", data)
-			}
-			return
-		}
-		for _, containers := range s.Entries {
-			for _, list := range containers {
-				if c, err := observe.ParseCPUs(list); err != nil || string(c) != list {
-					t.Fatalf("%q: %q is not canonical", data, list)
-				}
-			}
-		}
+// A sandbox is a group of the pod that no container status names.
+func TestSandboxes(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"))
+	f.facts.Groups = append(f.facts.Groups, cgroup.Group{
+		PodUID: podUIDText(1), ContainerID: "pause", Effective: "0-7",
+		Processes: []cgroup.Process{{PID: 9, Threads: map[observe.CPUs]int{"0-7": 1, "0-8": 1}}},
 	})
+	o, err := target.Observe(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.Sandboxes).To(Equal([]observe.Sandbox{{Pod: "a", Actual: "0-7", Threads: []observe.CPUs{"0-8"}}}))
 }
+
+func podUIDText(n int) string { return string(podUID(n)) }

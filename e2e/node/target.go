@@ -61,6 +61,8 @@ type Options struct {
 	Name string
 	// Files makes state files.
 	Files StateFiles
+	// Read reads a cpu_manager_state as the kubelet does.
+	Read func(data []byte) (*observe.StateFile, error)
 	// Pinning explains manifests.
 	Pinning Pinning
 	// Resolve finds the profile of a swapProfile event.
@@ -229,7 +231,7 @@ func (t *Target) removable(p *pod) error {
 	if !t.manual || !t.running {
 		return nil
 	}
-	state, err := parseState(t.facts.CPUState)
+	state, err := t.state()
 	if err != nil || state == nil || len(state.Entries[string(p.spec.UID)]) == 0 {
 		return nil
 	}

@@ -210,7 +210,7 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			return true
 		},
 		invariant.ThreadsConfined: func(t *rapid.T, o *observe.Observation) bool {
-			a := pick(t, o, owner)
+			a := pick(t, o, running)
 			if a == nil {
 				return false
 			}

@@ -183,6 +183,14 @@ type Checkpoint struct {
 	Entries    []Assignment `json:"entries,omitempty"`
 }
 
+// StateFile is what a cpu_manager_state says; Entries are by pod UID and
+// container.
+type StateFile struct {
+	Policy     string
+	SharedPool CPUs
+	Entries    map[string]map[string]CPUs
+}
+
 // NUMAMemory is the memory manager's account of one NUMA node, in bytes.
 type NUMAMemory struct {
 	Node        int    `json:"node"`
