@@ -205,7 +205,11 @@ func (n *Node) admit(p *pod, again bool) error {
 	if err != nil {
 		return err
 	}
-	p.answer = observe.Admission{Pod: p.spec.Name, Admitted: res.Admitted, Reason: res.Reason, Message: n.mask(res.Message), Readmission: again}
+	message := n.mask(res.Message)
+	if !res.Admitted {
+		message = observe.Rejected + message
+	}
+	p.answer = observe.Admission{Pod: p.spec.Name, Admitted: res.Admitted, Reason: res.Reason, Message: message, Readmission: again}
 	n.admissions = append(n.admissions, p.answer)
 	if !res.Admitted {
 		p.rejected, p.admitted, p.phase = true, false, v1.PodFailed

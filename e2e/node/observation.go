@@ -146,6 +146,9 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		}
 	}
 	if p.rejected() {
+		if s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" {
+			oc.State = observe.StateWaiting // a restarted kubelet's guess at one that never ran
+		}
 		oc.Requested, oc.Assigned, oc.Reason = 0, "", "rejected: "+p.status.Reason
 	}
 	if s == nil {

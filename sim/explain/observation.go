@@ -34,7 +34,11 @@ func (x *explainer) observation() observe.Observation {
 		o.Containers = append(o.Containers, x.observed(i)...)
 		p := &x.report.Pods[i]
 		if p.Verdict != NotPlaced {
-			o.Admissions = append(o.Admissions, observe.Admission{Pod: p.Pod, Admitted: p.Admission.Admitted, Reason: p.Admission.Reason, Message: p.Admission.Message})
+			a := observe.Admission{Pod: p.Pod, Admitted: p.Admission.Admitted, Reason: p.Admission.Reason, Message: p.Admission.Message}
+			if !a.Admitted {
+				a.Message = observe.Rejected + a.Message
+			}
+			o.Admissions = append(o.Admissions, a)
 		}
 	}
 	return o

@@ -64,7 +64,7 @@ func compare(g *WithT, r *Report, seen observe.Observation, text string) {
 		p := r.Pods[i]
 		g.Expect(p.Admission.Admitted).To(Equal(a.Admitted), "%s\n%s", p.Pod, text)
 		g.Expect(p.Admission.Reason).To(Equal(a.Reason))
-		g.Expect(p.Admission.Message).To(Equal(a.Message))
+		g.Expect(strings.TrimPrefix(a.Message, observe.Rejected)).To(Equal(p.Admission.Message))
 		for _, c := range p.Containers {
 			if s := byRef[p.Pod+"/"+c.Name]; a.Admitted {
 				g.Expect(c.Exclusive).To(Equal(s.Exclusive), "%s/%s\n%s", p.Pod, c.Name, text)

@@ -176,6 +176,11 @@ type Admission struct {
 	Readmission bool `json:"readmission,omitempty"`
 }
 
+// Rejected begins the message of a pod that was rejected, in its status; the
+// event of the same name has the message alone (pkg/kubelet/kubelet.go,
+// rejectPod).
+const Rejected = "Pod was rejected: "
+
 // Checkpoint is the content of the CPU manager's state file.
 type Checkpoint struct {
 	Policy     string       `json:"policy"`
