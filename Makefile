@@ -3,6 +3,7 @@
 # make lint    vet, staticcheck, gofumpt and the import arrows
 # make e2e     a set of scenarios on a real kubelet in the lab, compared with the simulator
 # make e2e-lab all scenarios on machines of four shapes
+# make boots   a machine of the lab booted 20 times, counted
 # make bench   the speed claims, each as a ratio in one run
 # make fuzz    every fuzz target for FUZZTIME
 # make goldens write the golden files anew
@@ -17,7 +18,7 @@ GOFUMPT_VERSION     := v0.12.0
 STATICCHECK := $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 GOFUMPT     := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 
-.PHONY: build run test unit race lint fmt bench fuzz goldens clean e2e e2e-lab lab-deps
+.PHONY: build run test unit race lint fmt bench fuzz goldens clean e2e e2e-lab lab-deps boots
 
 build:
 	$(GO) build -o $(BIN)/pinlab ./cmd/pinlab
@@ -25,35 +26,45 @@ build:
 run: build
 	$(BIN)/pinlab run
 
-test: lint build unit race fuzz
+test: lint build unit race fuzz e2e
 	$(BIN)/pinlab run >/dev/null
 
 # What the lab needs is installed where that is possible. Where it is not, the
 # scenarios are not run and that is said; with REQUIRE_LAB=1 it is a failure.
-LAB_PROFILE   ?= generic-2s4c-smt2
-LAB_SCENARIOS ?= first-pin two-numa-nodes init-none unable-to-freeze-clears restart-policy-changed
 REQUIRE_LAB   ?= 0
+LAB_PROFILE   ?= generic-2s4c-smt2
+# What the outage was made of, then what a node does all day.
+LAB_OUTAGE    ?= outage-as-found remedy-drain-first unable-to-freeze unable-to-freeze-heals init-without-resources init-same checkpoint-truncated restart-policy-none-to-static
+LAB_SCENARIOS ?= first-pin two-numa-nodes shared-pool container-restart-keeps-cpus cpu-offlined-live
+# One node without SMT; two and four nodes with it; L3 groups inside a node
+# beside a node without CPUs.
+LAB_SHAPES    ?= generic-1s8c generic-2s4c-smt2 "sockets=4 cores=2 threads=2 memory=8GiB" "sockets=1 nodes=2 cores=8 threads=2 l3=4 node-cores=8,0 memory=8GiB"
+
+HAVE_LAB = command -v qemu-system-x86_64 >/dev/null && command -v qemu-img >/dev/null
 
 lab-deps:
-	@command -v qemu-system-x86_64 >/dev/null && command -v qemu-img >/dev/null && apt-cache show runc >/dev/null 2>&1 || \
+	@{ $(HAVE_LAB) && apt-cache show runc >/dev/null 2>&1; } || \
 		{ [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-x86 qemu-utils e2fsprogs; } || true
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-x86 qemu-utils e2fsprogs >/dev/null; } || true
 
 e2e: build lab-deps
-	@if command -v qemu-system-x86_64 >/dev/null && command -v qemu-img >/dev/null; then \
-		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_SCENARIOS); \
+	@if $(HAVE_LAB); then \
+		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_OUTAGE) $(LAB_SCENARIOS); \
 	else \
 		echo "======================================================================"; \
-		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_SCENARIOS))"; \
+		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_OUTAGE) $(LAB_SCENARIOS))"; \
 		echo "because QEMU is not installed and could not be: apt-get install qemu-system-x86 qemu-utils"; \
 		echo "======================================================================"; \
 		[ "$(REQUIRE_LAB)" != 1 ]; \
 	fi
 
-LAB_SHAPES ?= generic-2s4c-smt2 generic-1s8c
-
 e2e-lab: build lab-deps
-	$(BIN)/pinlab fidelity $(addprefix --profile ,$(LAB_SHAPES))
+	for shape in $(LAB_SHAPES); do $(BIN)/pinlab fidelity --profile "$$shape" || exit; done
+
+# Boots one machine after the other and counts.
+BOOTS ?= 20
+boots: build lab-deps
+	$(BIN)/pinlab lab boots --profile $(LAB_PROFILE) --times $(BOOTS)
 
 unit:
 	$(GO) test ./...

@@ -27,6 +27,9 @@ type pod struct {
 	// asked says that a running kubelet has been given the pod; over that it
 	// was rejected or has ended.
 	asked, over bool
+	// denied says that the log of the kubelet that runs says it was not
+	// admitted.
+	denied bool
 	// told says that an admission of it has been reported.
 	told bool
 }

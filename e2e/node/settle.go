@@ -70,6 +70,13 @@ func (t *Target) settle(ctx context.Context) error {
 		case t.faulty || t.differs():
 			enough = longCalm
 		}
+		if busy == "" && quiet >= enough && t.recheck {
+			t.recheck = false
+			if err := t.markDenied(ctx); err != nil {
+				return err
+			}
+			busy = t.busy()
+		}
 		if busy == "" && quiet >= enough || t.starved && same >= starvedCalm {
 			t.ticked = true
 			return nil
@@ -140,6 +147,9 @@ func (t *Target) busy() string {
 		}
 		if p.gone || p.done() {
 			continue
+		}
+		if p.denied {
+			return "pod " + p.spec.Name + " was denied admission, which its status does not say"
 		}
 		if what := p.busy(groups); what != "" {
 			return "pod " + p.spec.Name + ": " + what

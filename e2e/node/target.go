@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -96,7 +95,9 @@ type Target struct {
 	ticks    int // ticks of a held loop that settling waits for
 	restart  restartRecord
 	logAt    int64
-	reported map[string]bool // pods whose admission has been told
+	lines    []observe.LogLine // read and not told yet
+	recheck  bool              // pods of before the start may have been denied
+	reported map[string]bool   // pods whose admission has been told
 }
 
 var _ scenarios.Target = &Target{}
@@ -414,7 +415,9 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 		}
 	}
 	t.restart.started(t.running)
+	t.recheck = len(t.pods) > 0
 	for _, p := range t.pods {
+		p.denied = false
 		p.asked = p.asked || t.running
 		if t.running && !p.over {
 			delete(t.reported, p.spec.Name) // it is admitted again
@@ -477,20 +480,6 @@ func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event
 		return err
 	}
 	return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(file), Data: next}, &agent.None{})
-}
-
-// Log implements scenarios.Target. A log that cannot be read is reported by the
-// next call that fails.
-func (t *Target) Log() []observe.LogLine {
-	var l agent.Log
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := t.call(ctx, "ReadLog", t.logAt, &l); err != nil {
-		return nil
-	}
-	t.logAt = l.Next
-	// Lines about held updates tell of the harness, not of the kubelet.
-	return slices.DeleteFunc(l.Lines, func(line observe.LogLine) bool { return strings.Contains(line.Text, agent.HeldText) })
 }
 
 // restartRecord remembers whether anything that a restart depends on has been

@@ -332,3 +332,22 @@ func TestEndedContext(t *testing.T) {
 	_, err := target.Observe(ctx)
 	g.Expect(err).To(MatchError(context.Canceled))
 }
+
+// A pod that a restarted kubelet denies runs on until the kubelet has ended its
+// containers; only then its status says so.
+func TestDeniedAtRestart(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"), scenarios.StopKubelet{})
+	f.log = append(f.log, observe.LogLine{Severity: "I", Text: `"Pod admission denied" podUID="` + podUIDText(1) + `" reason="TopologyAffinityError"`})
+	looks := 0
+	f.on["Facts"] = func(any) error {
+		if looks++; looks == 8 {
+			f.end("a", "app", 137)
+			f.reject("a", "TopologyAffinityError", "Pod was rejected: no")
+		}
+		return nil
+	}
+	o := apply(g, target, scenarios.StartKubelet{})
+	g.Expect(o.Admissions).To(HaveExactElements(And(HaveField("Admitted", false), HaveField("Reason", "TopologyAffinityError"))))
+	g.Expect(target.Log()).To(ContainElement(HaveField("Text", ContainSubstring("Pod admission denied"))), "reading ahead loses no line")
+}
