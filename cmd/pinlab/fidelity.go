@@ -63,6 +63,9 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkShapes(jobs, f); err != nil {
+		return err
+	}
 	if err := lab.Missing(); err != nil {
 		return harness(err)
 	}

@@ -37,6 +37,20 @@ func nodeOptions(tools *toolchain) node.Options {
 	return node.Options{Files: sim.StateContent, Read: sim.ReadState, Pinning: sim.Pinning(tools.decoder)}
 }
 
+// checkShapes refuses a machine that was asked for by name and cannot be made;
+// the machines of scenarios are skipped.
+func checkShapes(jobs []planned, f runFlags) error {
+	if len(f.profiles) == 0 {
+		return nil
+	}
+	for _, j := range jobs {
+		if err := lab.Check(j.Profile); err != nil {
+			return fmt.Errorf("--profile %s: %w", j.ProfileRef, err)
+		}
+	}
+	return nil
+}
+
 // runOnLab replays jobs on machines of the lab.
 func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFlags, w io.Writer, progress *report.Progress) (results []scenarios.Result, err error) {
 	if err := lab.Missing(); err != nil {

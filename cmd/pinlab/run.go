@@ -128,6 +128,11 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.target == targetLab {
+		if err := checkShapes(jobs, f); err != nil {
+			return err
+		}
+	}
 	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
 		if f.target == targetLab {
 			return runOnLab(cmd.Context(), tools, toRun(jobs), f, cmd.ErrOrStderr(), progress)

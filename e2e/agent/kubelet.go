@@ -60,12 +60,14 @@ current-context: lab
 const readySocket = kubeletDir + "/device-plugins/kubelet.sock"
 
 // defaults are what a kubelet's configuration says here unless the scenario's
-// says something else. Since v1.35 a kubelet refuses cgroup v1 by default.
+// says something else. A full disk is a fault of the state file here, and not to
+// evict pods. Since v1.35 a kubelet refuses cgroup v1 by default.
 func (n *Node) defaults() []byte {
+	v1 := ""
 	if _, version, err := n.reader.Mount(); err == nil && version == 1 {
-		return []byte(`{"failCgroupV1": false}`)
+		v1 = `, "failCgroupV1": false`
 	}
-	return []byte(`{}`)
+	return []byte(`{"evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"}` + v1 + `}`)
 }
 
 // StartKubelet starts the kubelet and returns as soon as the process runs.

@@ -39,6 +39,12 @@ func Missing() error {
 	return errors.Join(err, image.Requirements())
 }
 
+// Check says what of a profile cannot be made; the error wraps machine.ErrShape.
+func Check(p *hwprofiles.Profile) error {
+	_, err := machine.New(p)
+	return err
+}
+
 // Start makes the machine of a profile and boots it.
 func Start(ctx context.Context, p *hwprofiles.Profile, o Options) (*VM, error) {
 	plan, err := machine.New(p)

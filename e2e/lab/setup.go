@@ -99,6 +99,9 @@ func (l *Lab) boot(ctx context.Context, p *hwprofiles.Profile) error {
 	spec := *l.spec
 	spec.Plan = plan
 	spec.say("booting %s: %d CPUs, %d NUMA nodes", p.Name, len(plan.Slot), len(plan.Nodes))
+	for _, n := range plan.Notes {
+		spec.say("%s", n)
+	}
 	if l.vm, err = Boot(ctx, spec); err != nil {
 		return err
 	}

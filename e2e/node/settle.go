@@ -44,7 +44,7 @@ func (t *Target) settle(ctx context.Context) error {
 		return t.look(ctx)
 	}
 	deadline := time.Now().Add(t.opts.Step)
-	quiet, same, before := time.Duration(0), time.Duration(0), ""
+	quiet, same, before, changed := time.Duration(0), time.Duration(0), "", time.Now()
 	for need := calm; ; {
 		if err := t.rest(ctx, need); err != nil {
 			return err
@@ -57,7 +57,7 @@ func (t *Target) settle(ctx context.Context) error {
 			return nil // it died; that is data
 		}
 		if now := t.digest(); now != before {
-			before, same = now, 0
+			before, same, changed = now, 0, time.Now()
 			if t.differs() {
 				quiet = 0
 			}
@@ -77,7 +77,7 @@ func (t *Target) settle(ctx context.Context) error {
 			}
 			busy = t.busy()
 		}
-		if busy == "" && quiet >= enough || t.starved && same >= starvedCalm {
+		if busy == "" && quiet >= enough || t.starved && max(same, time.Since(changed)) >= starvedCalm {
 			t.ticked = true
 			return nil
 		}
