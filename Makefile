@@ -3,6 +3,7 @@
 # make lint    vet, staticcheck, gofumpt and the import arrows
 # make e2e     a set of scenarios on a real kubelet in the lab, compared with the simulator
 # make e2e-lab all scenarios on machines of four shapes
+# make agree   'pinlab bench' against 'go test -bench', as a ratio
 # make boots   a machine of the lab booted 20 times, counted
 # make bench   the speed claims, each as a ratio in one run
 # make fuzz    every fuzz target for FUZZTIME
@@ -18,7 +19,7 @@ GOFUMPT_VERSION     := v0.12.0
 STATICCHECK := $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 GOFUMPT     := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 
-.PHONY: build run test unit race lint fmt bench fuzz goldens clean e2e e2e-lab lab-deps boots
+.PHONY: build run test unit race lint fmt bench fuzz goldens clean e2e e2e-lab lab-deps boots agree
 
 build:
 	$(GO) build -o $(BIN)/pinlab ./cmd/pinlab
@@ -26,7 +27,7 @@ build:
 run: build
 	$(BIN)/pinlab run
 
-test: lint build unit race fuzz e2e
+test: lint build unit race fuzz agree e2e
 	$(BIN)/pinlab run >/dev/null
 
 # What the lab needs is installed where that is possible. Where it is not, the
@@ -74,6 +75,10 @@ unit:
 race:
 	$(GO) test $(RACEFLAGS) -short ./sim/... ./scenarios/...
 
+# Alone on the machine: it compares times.
+agree:
+	PINLAB_MEASURE=1 $(GO) test -run Agrees -v ./bench
+
 lint: $(STATICCHECK) $(GOFUMPT)
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
@@ -104,7 +109,7 @@ fuzz:
 	done
 
 goldens:
-	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./sim ./sim/invariant ./sim/explain ./e2e/fidelity ./e2e/lab/machine -update
+	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./bench/report ./sim ./sim/invariant ./sim/explain ./e2e/fidelity ./e2e/lab/machine -update
 
 clean:
 	rm -rf $(BIN)

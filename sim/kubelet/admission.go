@@ -30,7 +30,7 @@ type AdmitResult struct {
 func (l *Lifetime) Admit(pod *v1.Pod, others []*v1.Pod) (res AdmitResult, err error) {
 	err = l.do(func() error {
 		attrs := &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others, Operation: lifecycle.AddOperation}
-		for _, h := range []lifecycle.PodAdmitHandler{l.topology, l.admitter} {
+		for _, h := range l.handlers() {
 			if r := h.Admit(l.ctx, attrs); !r.Admit {
 				l.logger.Info("Pod admission denied", "podUID", pod.UID, "pod", klog.KObj(pod), "reason", r.Reason, "message", r.Message, "operation", lifecycle.AddOperation)
 				res = AdmitResult{Reason: r.Reason, Message: r.Message}

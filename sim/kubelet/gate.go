@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // gate is the SourcesReady that the CPU manager asks at the head of every
@@ -21,6 +22,10 @@ type gate struct {
 	proceed chan bool     // true: run a tick, false: end
 	dead    chan struct{} // closed when the lifetime ends
 	once    sync.Once
+
+	// left and back are when the loop last went and came back; they belong to
+	// the loop until it is parked.
+	left, back time.Time
 }
 
 func newGate(sourcesReady bool) *gate {
@@ -37,6 +42,7 @@ func (g *gate) AllReady() bool {
 	if !g.loopTurn.Load() {
 		return g.ready.Load()
 	}
+	g.back = time.Now()
 	select {
 	case g.arrived <- struct{}{}:
 	case <-g.dead:
@@ -50,6 +56,7 @@ func (g *gate) AllReady() bool {
 	case <-g.dead:
 		runtime.Goexit()
 	}
+	g.left = time.Now()
 	return g.ready.Load()
 }
 

@@ -63,6 +63,10 @@ type Params struct {
 	SourcesReady bool
 	// OnWrite may be nil.
 	OnWrite WriteHook
+	// OnCall may be nil.
+	OnCall CallHook
+	// NoLog drops the log: what is measured does not pay for keeping it.
+	NoLog bool
 	// AllocatedDevices are what the device manager's checkpoint remembers.
 	AllocatedDevices map[ContainerKey][]DeviceID
 }
@@ -119,6 +123,9 @@ func New(p Params) *Lifetime {
 		ended:  make(chan struct{}),
 	}
 	l.logger = logr.New(sink{r: l.log})
+	if p.NoLog {
+		l.logger = logr.Discard()
+	}
 	l.ctx = klog.NewContext(context.Background(), l.logger)
 	return l
 }
@@ -155,7 +162,7 @@ func (l *Lifetime) start() error {
 		return notRun(err)
 	}
 	l.devices = newDeviceManager(p.Devices, p.AllocatedDevices, l.topology, l)
-	l.topology.AddHintProvider(l.logger, l.devices)
+	l.topology.AddHintProvider(l.logger, l.told(l.devices))
 	// The period is as short as can be: the gate decides when a tick runs, and
 	// the end of a tick is seen when the loop comes back.
 	l.cpu, err = cpumanager.NewManager(l.logger, kc.CPUManagerPolicy, kc.CPUManagerPolicyOptions, time.Nanosecond,
@@ -163,13 +170,13 @@ func (l *Lifetime) start() error {
 	if err != nil {
 		return notRun(err)
 	}
-	l.topology.AddHintProvider(l.logger, l.cpu)
+	l.topology.AddHintProvider(l.logger, l.told(l.cpu))
 	l.memory, err = memorymanager.NewManager(l.logger, kc.MemoryManagerPolicy, p.Machine, l.alloc.reservation,
 		kc.ReservedMemory, p.StateDir, l.topology)
 	if err != nil {
 		return notRun(err)
 	}
-	l.topology.AddHintProvider(l.logger, l.memory)
+	l.topology.AddHintProvider(l.logger, l.told(l.memory))
 	l.policy = kc.CPUManagerPolicy
 
 	l.node = l.alloc.node(p.Config.MaxPods(), l.devices.capacity())

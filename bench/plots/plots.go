@@ -1,0 +1,257 @@
+// Package plots draws what was measured, and puts drawings and tables into one
+// HTML file.
+package plots
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/pinlab/pinlab/bench/record"
+	"github.com/pinlab/pinlab/bench/report"
+	"github.com/pinlab/pinlab/bench/stats"
+)
+
+// Figure is one drawing.
+type Figure struct {
+	// Name is a file name without its end, Title a line for people.
+	Name, Title string
+	SVG         []byte
+}
+
+const (
+	width     = 9 * vg.Inch
+	height    = 4.5 * vg.Inch
+	margin    = 6 * vg.Length(1)
+	rowHeight = 0.32 * vg.Inch
+	// most is how many lines of a plot can be told apart.
+	most = 12
+)
+
+// Draw draws everything there is to draw of a report, in a fixed order.
+func Draw(r *record.Report) ([]Figure, error) {
+	var out []Figure
+	for _, op := range record.Operations() {
+		for _, fn := range []func(*record.Report, record.Operation) (*Figure, error){ecdf, boxes} {
+			f, err := fn(r, op)
+			if err != nil {
+				return nil, fmt.Errorf("plot of %s: %w", op, err)
+			}
+			if f != nil {
+				out = append(out, *f)
+			}
+		}
+	}
+	curves, err := growthCurves(r)
+	return append(out, curves...), err
+}
+
+// line is the samples of one configuration, sorted and positive.
+type line struct {
+	label  string
+	values plotter.Values
+}
+
+// lines are the samples of an operation. What was too short to be measured is
+// drawn as a nanosecond: the axes are logarithmic.
+func lines(r *record.Report, op record.Operation) []line {
+	var out []line
+	for i := range r.Results {
+		s := r.Results[i].Of(op)
+		if s == nil || len(s.All()) == 0 {
+			continue
+		}
+		values := plotter.Values(s.All())
+		for k := range values {
+			values[k] = max(values[k], 1)
+		}
+		slices.Sort(values)
+		out = append(out, line{report.Label(r.Results, i), values})
+	}
+	return out
+}
+
+// ecdf draws, for each time, the share of samples that took no longer.
+func ecdf(r *record.Report, op record.Operation) (*Figure, error) {
+	list := lines(r, op)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	p := newPlot(fmt.Sprintf("%s: share of samples that took no longer", op))
+	p.X.Label.Text, p.Y.Label.Text = "time", "share"
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, timeTicks{}
+	p.Y.Min, p.Y.Max = 0, 1
+	for i, l := range list[:min(len(list), most)] {
+		points := make(plotter.XYs, 0, 2*len(l.values))
+		before := 0.0
+		for k, v := range l.values {
+			share := float64(k+1) / float64(len(l.values))
+			points = append(points, plotter.XY{X: v, Y: before}, plotter.XY{X: v, Y: share})
+			before = share
+		}
+		if err := addLine(p, points, i, l.label); err != nil {
+			return nil, err
+		}
+	}
+	if len(list) > most {
+		p.Title.Text += fmt.Sprintf(" (the first %d of %d configurations)", most, len(list))
+	}
+	p.Legend.Top, p.Legend.Left = false, false
+	return render(p, "ecdf-"+string(op), height)
+}
+
+// boxes draws a box for each configuration, ordered by policy: the quartiles, the
+// median, whiskers to 1.5 times the box, and every sample beyond.
+func boxes(r *record.Report, op record.Operation) (*Figure, error) {
+	list := lines(r, op)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	p := newPlot(fmt.Sprintf("%s: by configuration", op))
+	p.X.Label.Text, p.X.Scale, p.X.Tick.Marker = "time", plot.LogScale{}, timeTicks{}
+	names := make([]string, len(list))
+	for i, l := range list {
+		at := len(list) - 1 - i // the first one on top
+		b, err := plotter.NewBoxPlot(vg.Points(12), float64(at), l.values)
+		if err != nil {
+			return nil, err
+		}
+		b.Horizontal, b.FillColor = true, color.RGBA{R: 0xcf, G: 0xe0, B: 0xf3, A: 0xff}
+		b.GlyphStyle.Radius = vg.Points(1)
+		p.Add(b)
+		names[at] = l.label
+	}
+	p.NominalY(names...)
+	return render(p, "box-"+string(op), height/3+rowHeight*vg.Length(len(list)))
+}
+
+// growthCurves draws the medians and the fitted laws, one figure for each group
+// of configurations.
+func growthCurves(r *record.Report) ([]Figure, error) {
+	var out []Figure
+	var groups []string
+	byGroup := map[string][]record.Growth{}
+	for _, g := range r.Growth {
+		key := g.Along + " " + g.Of
+		if byGroup[key] == nil {
+			groups = append(groups, key)
+		}
+		byGroup[key] = append(byGroup[key], g)
+	}
+	for n, key := range groups {
+		list := byGroup[key]
+		p := newPlot(fmt.Sprintf("growth with %s (%s)", list[0].Along, strings.ReplaceAll(list[0].Of, "/", ", ")))
+		p.Title.TextStyle.Font.Size = vg.Points(9)
+		p.X.Label.Text, p.Y.Label.Text = list[0].Along, "median"
+		p.X.Scale, p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogScale{}, timeTicks{}
+		var sizes plot.ConstantTicks
+		for i, g := range list {
+			points := make(plotter.XYs, len(g.Points))
+			fitted := make(plotter.XYs, len(g.Points))
+			law := stats.Power{Exponent: g.Exponent, Constant: g.Constant}
+			for k, pt := range g.Points {
+				points[k], fitted[k] = plotter.XY{X: pt.X, Y: pt.NS}, plotter.XY{X: pt.X, Y: law.At(pt.X)}
+				if i == 0 {
+					sizes = append(sizes, plot.Tick{Value: pt.X, Label: fmt.Sprint(pt.X)})
+				}
+			}
+			scatter, err := plotter.NewScatter(points)
+			if err != nil {
+				return nil, err
+			}
+			scatter.Color, scatter.Shape = plotutil.Color(i), draw.CircleGlyph{}
+			p.Add(scatter)
+			if err := addLine(p, fitted, i, fmt.Sprintf("%s: exponent %.2f ± %.2f", g.Operation, g.Exponent, g.StdErr)); err != nil {
+				return nil, err
+			}
+		}
+		p.X.Tick.Marker = sizes
+		p.X.Max *= 2.5 // room for the legend
+		f, err := render(p, fmt.Sprintf("growth-%s-%d", strings.ToLower(list[0].Along), n+1), height)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *f)
+	}
+	return out, nil
+}
+
+func newPlot(title string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.BackgroundColor = title, color.White
+	p.Legend.TextStyle.Font.Size = vg.Points(7)
+	p.Y.Tick.Label.Font.Size = vg.Points(8)
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+func addLine(p *plot.Plot, points plotter.XYs, i int, label string) error {
+	l, err := plotter.NewLine(points)
+	if err != nil {
+		return err
+	}
+	l.Color, l.Dashes = plotutil.Color(i), plotutil.Dashes(i/len(plotutil.DefaultColors))
+	p.Add(l)
+	p.Legend.Add(label, l)
+	return nil
+}
+
+func render(p *plot.Plot, name string, h vg.Length) (*Figure, error) {
+	if p.X.Max <= p.X.Min { // all samples alike
+		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
+	}
+	if p.Y.Max <= p.Y.Min {
+		p.Y.Min, p.Y.Max = p.Y.Min/2, p.Y.Max*2
+	}
+	canvas := vgsvg.New(width, h)
+	p.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
+	var buf bytes.Buffer
+	if _, err := canvas.WriteTo(&buf); err != nil {
+		return nil, err
+	}
+	return &Figure{Name: name, Title: p.Title.Text, SVG: marked(buf.Bytes())}, nil
+}
+
+// mark is how a later run knows that a file is its own.
+const mark = "<!-- pinlab bench -->\n"
+
+func marked(svg []byte) []byte {
+	at := bytes.Index(svg, []byte("<svg"))
+	return slices.Concat(svg[:max(at, 0)], []byte(mark), svg[max(at, 0):])
+}
+
+// Mine says whether a file's content was written by this package.
+func Mine(content []byte) bool { return bytes.Contains(content, []byte(strings.TrimSpace(mark))) }
+
+// timeTicks are powers of ten in readable units, with unlabelled ticks between.
+type timeTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (timeTicks) Ticks(low, high float64) []plot.Tick {
+	var out []plot.Tick
+	decades := math.Log10(high / low)
+	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
+		for k := 1.0; k < 10; k++ {
+			v := k * math.Pow(10, e)
+			if v < low || v > high {
+				continue
+			}
+			label := ""
+			if k == 1 || decades < 2 && (k == 2 || k == 5) {
+				label = report.Time(v)
+			}
+			out = append(out, plot.Tick{Value: v, Label: label})
+		}
+	}
+	return out
+}

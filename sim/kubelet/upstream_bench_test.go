@@ -1,0 +1,73 @@
+package kubelet_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+)
+
+// upstreamNode is a bare node with the core of CPU 0 reserved, as pinlab bench
+// has it, on the machine that PINLAB_BENCH_PROFILE names.
+func upstreamNode(b *testing.B) *bareNode {
+	name := os.Getenv("PINLAB_BENCH_PROFILE")
+	if name == "" {
+		name = "xeon-2s24c-smt2"
+	}
+	p, err := hwprofiles.Load(name)
+	must(b, err)
+	machine, err := p.MachineInfo()
+	must(b, err)
+	return newBareNode(b, machine, memoryDir(b), "best-effort")
+}
+
+// BenchmarkUpstreamAdmit is one call of the bare topology manager's Admit on an
+// empty node, with nothing of pinlab around it; bench compares itself with it.
+// The call alone is timed. StopTimer is not used for that: it stops the world,
+// and lets the garbage collector do between the calls what it would do in them.
+func BenchmarkUpstreamAdmit(b *testing.B) {
+	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes, timed func(func())) {
+		timed(func() {
+			if r := bare.topology.Admit(bare.ctx, attrs); !r.Admit {
+				b.Fatal(r.Reason, r.Message)
+			}
+		})
+		bare.pod = nil
+		bare.tick()
+	})
+}
+
+// BenchmarkUpstreamRemove is the reconcile tick that collects one pod.
+func BenchmarkUpstreamRemove(b *testing.B) {
+	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes, timed func(func())) {
+		if r := bare.topology.Admit(bare.ctx, attrs); !r.Admit {
+			b.Fatal(r.Reason, r.Message)
+		}
+		bare.pod = nil
+		timed(bare.tick)
+	})
+}
+
+// upstream lets pods come and go, and reports the time of what is timed.
+func upstream(b *testing.B, life func(*bareNode, *lifecycle.PodAdmitAttributes, func(func()))) {
+	bare := upstreamNode(b)
+	var times []float64
+	var sum time.Duration
+	timed := func(call func()) {
+		started := time.Now()
+		call()
+		took := time.Since(started)
+		sum += took
+		times = append(times, float64(took))
+	}
+	for b.Loop() {
+		pod := benchPod(len(times))
+		bare.pod = pod
+		life(bare, &lifecycle.PodAdmitAttributes{Pod: pod, Operation: lifecycle.AddOperation}, timed)
+	}
+	b.ReportMetric(float64(sum)/float64(len(times)), "ns/op")
+	b.ReportMetric(median(times), "p50-ns/op")
+}
