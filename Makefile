@@ -109,7 +109,7 @@ fuzz:
 	done
 
 goldens:
-	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./bench/report ./sim ./sim/invariant ./sim/explain ./e2e/fidelity ./e2e/lab/machine -update
+	$(GO) test ./hwprofiles ./scenarios ./scenarios/report ./bench/report ./sim ./sim/invariant ./sim/explain ./e2e/fidelity ./e2e/lab/machine ./tui -update
 
 clean:
 	rm -rf $(BIN)

@@ -87,6 +87,11 @@ func (f *fake) Call(ctx context.Context, method string, args, answer any) error 
 		*answer.(*agent.Facts) = facts
 	case "StartKubelet":
 		f.facts.Kubelet = agent.KubeletState{Running: f.fatal == "", Ready: f.fatal == "", Fatal: f.fatal}
+		for _, p := range f.pods {
+			if f.fatal == "" {
+				f.log = append(f.log, observe.LogLine{Severity: "I", Text: `"SyncLoop ADD" pods=["` + p.Namespace + "/" + p.Name + `"] source="api"`})
+			}
+		}
 	case "StopKubelet":
 		f.facts.Kubelet = agent.KubeletState{}
 	case "CreatePod":

@@ -34,22 +34,33 @@ func (t *Target) readLog(ctx context.Context) error {
 	return nil
 }
 
-// markDenied finds in the log which pods a kubelet that has just started did
-// not admit. Where containers of such a pod still run, the pod's status says so
-// only after the kubelet's next round of house keeping has ended them.
-func (t *Target) markDenied(ctx context.Context) error {
+// takenUp says which pod of before its start the kubelet has not taken up yet,
+// by its log; empty when none. Those that it denied are marked: where containers
+// of such a pod still run, its status says so only after the next round of house
+// keeping has ended them.
+func (t *Target) takenUp(ctx context.Context) (string, error) {
 	if err := t.readLog(ctx); err != nil {
-		return err
+		return "", err
 	}
+	taken := map[*pod]bool{}
 	for _, line := range t.lines {
-		if !strings.HasPrefix(line.Text, `"Pod admission denied"`) {
+		added, denied := strings.HasPrefix(line.Text, `"SyncLoop ADD"`), strings.HasPrefix(line.Text, `"Pod admission denied"`)
+		if !added && !denied {
 			continue
 		}
 		for _, p := range t.pods {
-			if strings.Contains(line.Text, `podUID="`+string(p.spec.UID)+`"`) {
+			if added && strings.Contains(line.Text, `"`+p.spec.Namespace+"/"+p.spec.Name+`"`) {
+				taken[p] = true
+			}
+			if denied && strings.Contains(line.Text, `podUID="`+string(p.spec.UID)+`"`) {
 				p.denied = true
 			}
 		}
 	}
-	return nil
+	for _, p := range t.pods {
+		if !p.gone && !taken[p] {
+			return "the kubelet has not taken up pod " + p.spec.Name, nil
+		}
+	}
+	return "", nil
 }

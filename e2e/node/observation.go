@@ -145,6 +145,10 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 			seen[string(p.spec.UID)+"/"+c.Name] = true
 		}
 	}
+	if cpus := t.podShared(p, c.Name, state); cpus != "" {
+		oc.Assigned, oc.PodShared = cpus, true
+		seen[string(p.spec.UID)+"/"+c.Name] = true
+	}
 	if p.rejected() {
 		if s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" {
 			oc.State = observe.StateWaiting // a restarted kubelet's guess at one that never ran
@@ -188,6 +192,17 @@ func (t *Target) exclusive(p *pod, container string, state *observe.StateFile) (
 	return cpus, ok
 }
 
+// podShared are the CPUs of its pod that a container shares with others of the
+// pod (pod-level resources): the state file has them under its name, and the
+// podresources API does not call them its own.
+func (t *Target) podShared(p *pod, container string, state *observe.StateFile) observe.CPUs {
+	own, known := t.facts.Resources[p.spec.Namespace+"/"+p.spec.Name+"/"+container]
+	if p.spec.Spec.Resources == nil || state == nil || !known || own != "" || p.gone || p.done() {
+		return ""
+	}
+	return state.Entries[string(p.spec.UID)][container]
+}
+
 // memoryPool is the shared pool that the running kubelet works with, where its
 // state file is behind: all CPUs of the file without the exclusive ones.
 func (t *Target) memoryPool(state *observe.StateFile) (observe.CPUs, bool) {
@@ -200,6 +215,9 @@ func (t *Target) memoryPool(state *observe.StateFile) (observe.CPUs, bool) {
 		for _, c := range append(slices.Clone(p.spec.Spec.InitContainers), p.spec.Spec.Containers...) {
 			file := state.Entries[string(p.spec.UID)][c.Name]
 			now, _ := t.exclusive(p, c.Name, state)
+			if now == "" {
+				now = t.podShared(p, c.Name, state)
+			}
 			differs = differs || now != file
 			pool, taken = pool.Union(file.Set()), taken.Union(now.Set())
 		}

@@ -70,12 +70,13 @@ func (t *Target) settle(ctx context.Context) error {
 		case t.faulty || t.differs():
 			enough = longCalm
 		}
-		if busy == "" && quiet >= enough && t.recheck {
-			t.recheck = false
-			if err := t.markDenied(ctx); err != nil {
+		if busy == "" && t.recheck {
+			waiting, err := t.takenUp(ctx)
+			if err != nil {
 				return err
 			}
-			busy = t.busy()
+			t.recheck = waiting != ""
+			busy = cmp.Or(waiting, t.busy(), "the pods have just been taken up")
 		}
 		if busy == "" && quiet >= enough || t.starved && max(same, time.Since(changed)) >= starvedCalm {
 			t.ticked = true

@@ -96,7 +96,7 @@ type Target struct {
 	restart  restartRecord
 	logAt    int64
 	lines    []observe.LogLine // read and not told yet
-	recheck  bool              // pods of before the start may have been denied
+	recheck  bool              // what became of the pods of before the start is not known
 	reported map[string]bool   // pods whose admission has been told
 }
 

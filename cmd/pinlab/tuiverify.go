@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/pinlab/pinlab/e2e/verify"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/sim/worker"
+	"github.com/pinlab/pinlab/tui"
+)
+
+// auditChild runs 'pinlab verify' on a node.
+func auditChild(root string) func(context.Context) (tui.Node, error) {
+	return func(ctx context.Context) (tui.Node, error) {
+		out, err := child(ctx, "verify", "--root", root, "-o", "json")
+		if err != nil {
+			return tui.Node{}, err
+		}
+		var r verify.Report
+		if err := json.Unmarshal(out, &r); err != nil {
+			return tui.Node{}, fmt.Errorf("the audit's report could not be read: %w", err)
+		}
+		p, err := worker.Resolve(worker.Detected, root)
+		if err != nil {
+			return tui.Node{}, fmt.Errorf("the node's machine: %w", err)
+		}
+		return auditedNode(&r, p, root), nil
+	}
+}
+
+// auditedNode is an audit's report in the explorer's words.
+func auditedNode(r *verify.Report, p *hwprofiles.Profile, root string) tui.Node {
+	n := tui.Node{Name: "this node", Profile: p}
+	if root != "/" {
+		n.Name = root
+	}
+	o := &n.Observation
+	o.Kubelet, o.Config, o.Online = observe.KubeletState(r.Kubelet.State), r.Kubelet.Config, r.Node.Online
+	if r.Kubelet.SharedPool != nil {
+		o.SharedPool = *r.Kubelet.SharedPool
+	}
+	shown := map[[2]string]bool{}
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		if c.Sandbox {
+			continue
+		}
+		x := auditedContainer(c)
+		shown[[2]string{c.PodUID, c.Container}] = true
+		o.Containers = append(o.Containers, x)
+	}
+	for _, e := range r.Kubelet.Entries {
+		if !shown[[2]string{e.Pod, e.Container}] {
+			o.Stale = append(o.Stale, e)
+		}
+	}
+	for _, f := range r.Findings {
+		n.Findings = append(n.Findings, auditedFinding(&f))
+	}
+	for _, u := range r.Unread {
+		n.Unread = append(n.Unread, u.What+": "+u.Why)
+	}
+	return n
+}
+
+func auditedContainer(c *verify.Container) observe.Container {
+	ref := c.Ref()
+	at := strings.LastIndex(ref, "/")
+	x := observe.Container{
+		Pod: ref[:at], Container: ref[at+1:], State: observe.StateTerminated, QoS: c.QoS, Requested: c.Requested, Exclusive: c.Exclusive,
+	}
+	if c.Running {
+		x.State = observe.StateRunning
+	}
+	if c.Assigned != nil {
+		x.Assigned = *c.Assigned
+	}
+	if c.Effective != nil {
+		x.Actual = *c.Effective
+	} else if c.CPUs != nil {
+		x.Actual = *c.CPUs
+	}
+	if c.Mems != nil {
+		x.Mems = *c.Mems
+	}
+	for _, t := range c.Threads {
+		if t.CPUs != x.Actual {
+			x.Threads = append(x.Threads, t.CPUs)
+		}
+	}
+	return x
+}
+
+func auditedFinding(f *verify.Finding) tui.Finding {
+	x := tui.Finding{Severity: string(f.Severity), Check: f.Check, What: f.What, Details: append([]string{}, f.Where...)}
+	if f.CPUs != "" {
+		x.Details = append(x.Details, "CPUs "+string(f.CPUs))
+	}
+	for _, text := range []string{f.Why, f.Remedy} {
+		if text != "" {
+			x.Details = append(x.Details, text)
+		}
+	}
+	return x
+}
+
+// watchNode returns when a state file below root has changed. The directory is
+// watched, because the kubelet renames a new file over the old one. A node
+// without one has nothing to watch.
+func watchNode(paths ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		w, err := fsnotify.NewWatcher()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		wanted := map[string]bool{}
+		watching := map[string]bool{}
+		for _, path := range paths {
+			wanted[filepath.Clean(path)] = true
+			dir := filepath.Dir(path)
+			if watching[dir] {
+				continue
+			}
+			if err := w.Add(dir); err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				return fmt.Errorf("%s: %w", dir, err)
+			}
+			watching[dir] = true
+		}
+		if len(watching) == 0 {
+			return errors.New("there is no " + filepath.Dir(paths[0]))
+		}
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case err := <-w.Errors:
+				return err
+			case e := <-w.Events:
+				if wanted[filepath.Clean(e.Name)] && !e.Has(fsnotify.Chmod) {
+					return nil
+				}
+			}
+		}
+	}
+}
+
+// stateFiles are what the verify view watches on a node.
+func stateFiles(root string) []string {
+	dir := filepath.Join(root, observe.KubeletRoot)
+	return []string{
+		filepath.Join(dir, observe.CPUStateFile), filepath.Join(dir, observe.MemoryStateFile), filepath.Join(dir, "config.yaml"),
+	}
+}
+
+// reportNode is the last thing that a run has seen of a node.
+func reportNode(name string) func(context.Context) (tui.Node, error) {
+	return func(ctx context.Context) (tui.Node, error) {
+		data, err := readInput(ctx, name)
+		if err != nil {
+			return tui.Node{}, err
+		}
+		var r scenarios.RunReport
+		if err := json.Unmarshal(data, &r); err != nil || r.Kind != scenarios.KindRunReport {
+			return tui.Node{}, fmt.Errorf("%s: not a run's report; 'pinlab run -o json' writes one", name)
+		}
+		for i := range r.Results {
+			res := &r.Results[i]
+			for j := len(res.Steps) - 1; j >= 0; j-- {
+				if res.Steps[j].Observation.Kubelet == "" {
+					continue
+				}
+				p, err := worker.Resolve(res.Profile, "/")
+				if err != nil {
+					return tui.Node{}, fmt.Errorf("%s: machine %s: %w", name, res.Profile, err)
+				}
+				return recordedNode(res, j, p), nil
+			}
+		}
+		return tui.Node{}, fmt.Errorf("%s: no step of it has an observation", name)
+	}
+}
+
+func recordedNode(r *scenarios.Result, step int, p *hwprofiles.Profile) tui.Node {
+	s := &r.Steps[step]
+	n := tui.Node{
+		Name:    fmt.Sprintf("%s on %s (%s), step %d", r.Scenario, r.Profile, r.Target, s.Index),
+		Profile: p, Observation: s.Observation, Unread: s.Observation.Unread,
+	}
+	for _, v := range s.Violations {
+		severity := "critical"
+		if v.Expected {
+			severity = "note"
+		}
+		n.Findings = append(n.Findings, tui.Finding{Severity: severity, Check: v.Invariant, What: v.Detail})
+	}
+	return n
+}

@@ -1,0 +1,42 @@
+package cpumap
+
+import (
+	"fmt"
+
+	"k8s.io/utils/cpuset"
+
+	"github.com/pinlab/pinlab/tui/paint"
+)
+
+// Entry is one entry of the legend of signs that are no container's.
+type Entry struct {
+	Mark Mark
+	Text string
+}
+
+// Legend explains the signs on the map that stand for no container.
+func (ow *Owners) Legend(level Level) []Entry {
+	var out []Entry
+	add := func(symbol rune, role paint.Role, cpus cpuset.CPUSet, text string) {
+		if n := cpus.Size(); n > 0 {
+			out = append(out, Entry{Mark{Symbol: symbol, Role: role}, fmt.Sprintf("%s %d", text, n)})
+		}
+	}
+	shared := "shared pool"
+	if ow.Unmanaged {
+		shared = "not managed"
+	}
+	reserved := "reserved"
+	if ow.Strict {
+		reserved = "reserved, not in the shared pool"
+	}
+	add(symbolShared, paint.Shared, ow.Shared, shared)
+	add(symbolReserved, paint.Reserved, ow.Reserved, reserved)
+	add(symbolClash, paint.Clash, ow.clash, "conflict")
+	add(symbolOffline, paint.Offline, ow.Offline, "offline")
+	add(symbolNobody, paint.Nobody, ow.Nobody, "nobody's")
+	if level == Cores {
+		out = append(out, Entry{Mark{Symbol: symbolMixed}, "siblings differ"})
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package tui
+
+import (
+	"context"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/charmbracelet/colorprofile"
+
+	"github.com/pinlab/pinlab/tui/paint"
+)
+
+// frames is a terminal in memory that tells when something was drawn.
+type frames struct{ drawn chan struct{} }
+
+func (f frames) Write(b []byte) (int, error) {
+	select {
+	case f.drawn <- struct{}{}:
+	default:
+	}
+	return len(b), nil
+}
+
+// quiet waits until nothing has been drawn for a while.
+func (f frames) quiet(d time.Duration) {
+	for {
+		select {
+		case <-f.drawn:
+		case <-time.After(d):
+			return
+		}
+	}
+}
+
+// program runs a model on a terminal in memory. It returns what takes keys, what
+// tells of frames, and what ends it.
+func program(tb testing.TB, opts Options, w, h int) (keys io.Writer, out frames, end func()) {
+	tb.Helper()
+	opts.Theme = paint.Dark
+	m, err := New(context.Background(), fakeDeps(tb), opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	in, keys := io.Pipe()
+	out = frames{make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, m, in, out, tea.WithWindowSize(w, h), tea.WithColorProfile(colorprofile.ANSI256), tea.WithoutSignalHandler(), tea.WithEnvironment([]string{"TERM=xterm-256color"}))
+	}()
+	out.quiet(500 * time.Millisecond)
+	return keys, out, func() {
+		cancel()
+		_ = in.Close()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	}
+}
+
+// BenchmarkFrame is the time from a key press to the frame that shows it, on
+// machines of several sizes. The 99th percentile is what a user feels.
+func BenchmarkFrame(b *testing.B) {
+	for _, s := range []struct {
+		name, profile, press string
+		w, h                 int
+	}{
+		{"96-cpus/80x24", "xeon-2s24c-smt2", "\t\t", 80, 24},
+		{"1024-cpus/80x24", "generic-1024", "\t\t", 80, 24},
+		{"1024-cpus/120x40", "generic-1024", "\t\t", 120, 40},
+		{"1024-cpus/200x60-every-cpu", "generic-1024", "\t\t++", 200, 60},
+	} {
+		b.Run(s.name, func(b *testing.B) {
+			keys, out, end := program(b, Options{Profile: s.profile}, s.w, s.h)
+			defer end()
+			for range 8 { // pods, so that there is something to draw
+				_, _ = io.WriteString(keys, "a\r")
+				out.quiet(50 * time.Millisecond)
+			}
+			_, _ = io.WriteString(keys, s.press)
+			out.quiet(300 * time.Millisecond)
+			times := make([]time.Duration, 0, b.N)
+			key := "jk"
+			for i := 0; b.Loop(); i++ {
+				began := time.Now()
+				_, _ = io.WriteString(keys, key[i%2:i%2+1])
+				<-out.drawn
+				times = append(times, time.Since(began))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
+			b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkDraw is a frame without the terminal: what a key press costs at most.
+func BenchmarkDraw(b *testing.B) {
+	d := drive(b, Options{Profile: "generic-1024", Theme: paint.Dark}, 200, 60)
+	d.press("a", "enter", "tab", "tab", "+", "+")
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		d.m.Update(keyOf([]string{"l", "h"}[i%2]))
+		_ = d.m.View()
+	}
+}

@@ -1,0 +1,163 @@
+package tui
+
+import (
+	"strings"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/tui/cpumap"
+	"github.com/pinlab/pinlab/tui/paint"
+)
+
+// mapState is a map and what the user has chosen to see of it.
+type mapState struct {
+	machine *cpumap.Machine
+	owners  *cpumap.Owners
+	marks   cpumap.Marks // as drawn
+	bare    cpumap.Marks // without highlights and filter
+	letters cpumap.Letters
+	seen    observe.Observation
+
+	scope cpumap.Scope
+	level cpumap.Level // chosen by the user; Auto by size
+	cpu   int          // selected
+	from  int          // first line shown
+
+	plan    *cpumap.Plan
+	planned planKey
+}
+
+// planKey is what a plan depends on.
+type planKey struct {
+	machine       *cpumap.Machine
+	scope         cpumap.Scope
+	level         cpumap.Level
+	width, height int
+}
+
+// ready says that there is something to draw.
+func (s *mapState) ready() bool { return s.machine != nil }
+
+// show takes over what was seen; before are the marks to compare with, nil to
+// highlight nothing.
+func (s *mapState) show(p *hwprofiles.Profile, o observe.Observation, before cpumap.Marks, filter string) {
+	if s.machine == nil || s.machine.Profile != p {
+		s.machine = cpumap.NewMachine(p)
+		if !s.machine.Has(s.scope, s.machine.First(s.scope)) {
+			s.scope = cpumap.Scope{}
+		}
+		if !s.machine.Has(s.scope, s.cpu) {
+			s.cpu = s.machine.First(s.scope)
+		}
+	}
+	s.seen = o
+	s.letters = s.letters.Next(&o)
+	s.owners = cpumap.NewOwners(&s.seen, p, s.letters)
+	s.bare = s.owners.Marks(s.machine)
+	s.paint(before, filter)
+}
+
+// paint sets off what has changed and dims what a filter leaves out.
+func (s *mapState) paint(before cpumap.Marks, filter string) {
+	s.marks = append(cpumap.Marks{}, s.bare...)
+	if before != nil {
+		s.marks = s.marks.Changed(before)
+	}
+	if filter != "" {
+		s.marks = s.marks.Only(func(cpu int) bool {
+			w := s.owners.Of(cpu)
+			return w != nil && matches(w.Name, filter)
+		})
+	}
+}
+
+// matches is the filter's rule everywhere: part of the text, in any case.
+func matches(text, filter string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(filter))
+}
+
+// fit makes the plan for an area and keeps the cursor in sight.
+func (s *mapState) fit(w, h int) {
+	if !s.ready() {
+		return
+	}
+	key := planKey{s.machine, s.scope, s.level, w, h}
+	if s.plan == nil || s.planned != key {
+		level := s.level
+		if level == cpumap.Auto {
+			level = s.machine.Choose(s.scope, w, h)
+		}
+		s.plan, s.planned = s.machine.Plan(s.scope, level, w), key
+	}
+	s.from = s.plan.Scroll(s.from, h, s.plan.Line(s.cpu))
+}
+
+func (s *mapState) draw(a paint.Area, focused bool) {
+	if !s.ready() || s.plan == nil {
+		return
+	}
+	cpu := s.cpu
+	if !focused {
+		cpu = -1
+	}
+	s.plan.Draw(a, s.marks, cpu, s.from)
+	if s.from > 0 {
+		a.Set(a.W-1, 0, '▲', paint.Dim, 0)
+	}
+	if s.from+a.H < s.plan.Lines {
+		a.Set(a.W-1, a.H-1, '▼', paint.Dim, 0)
+	}
+}
+
+// note says what is shown, for the line above the map.
+func (s *mapState) note() string {
+	if s.plan == nil {
+		return ""
+	}
+	return s.scope.String() + ", " + s.plan.Level.String()
+}
+
+func (s *mapState) move(d cpumap.Direction) {
+	if s.plan != nil {
+		s.cpu = s.plan.Move(s.cpu, d)
+	}
+}
+
+func (s *mapState) zoomIn() {
+	if s.ready() {
+		s.scope = s.machine.In(s.scope, s.cpu)
+		s.level, s.from = cpumap.Auto, 0
+	}
+}
+
+func (s *mapState) zoomOut() {
+	if s.ready() {
+		s.scope = s.machine.Out(s.scope)
+		s.level, s.from = cpumap.Auto, 0
+	}
+}
+
+// unfold changes the level by one step.
+func (s *mapState) unfold(finer bool) {
+	if s.plan == nil {
+		return
+	}
+	if finer {
+		s.level = s.machine.Finer(s.plan.Level)
+	} else {
+		s.level = s.machine.Coarser(s.plan.Level)
+	}
+}
+
+// click selects what is drawn at a place of the area.
+func (s *mapState) click(x, y int) bool {
+	if s.plan == nil {
+		return false
+	}
+	cpu := s.plan.Hit(x, y+s.from)
+	if cpu < 0 {
+		return false
+	}
+	s.cpu = cpu
+	return true
+}

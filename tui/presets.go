@@ -1,0 +1,116 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// preset is a kind of pod to add; NAME is replaced.
+type preset struct{ name, note, pod string }
+
+// presets are pods that show something, with sizes that fit the machine.
+func (e *explore) presets() []preset {
+	list := []preset{
+		{"2 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+		{"4 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 4, memory: 1Gi}]}"},
+		{"8 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 8, memory: 1Gi}]}"},
+		{"3 CPUs", "Guaranteed, an odd number: what becomes of the sibling?", "{name: NAME, containers: [{name: app, cpu: 3, memory: 1Gi}]}"},
+		{"1 CPU", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 1, memory: 1Gi}]}"},
+	}
+	if bars := e.nodeBars(0); len(bars) > 1 {
+		total := bars[0].Total
+		list = append(list,
+			preset{fmt.Sprintf("%d CPUs", total/2), "Guaranteed, half a NUMA node", fmt.Sprintf("{name: NAME, containers: [{name: app, cpu: %d, memory: 1Gi}]}", max(total/2, 1))},
+			preset{fmt.Sprintf("%d CPUs", total+2), "Guaranteed, more than a NUMA node", fmt.Sprintf("{name: NAME, containers: [{name: app, cpu: %d, memory: 1Gi}]}", total+2)})
+	}
+	return append(list,
+		preset{"1500m", "Guaranteed, but no whole number: shared pool", "{name: NAME, containers: [{name: app, cpu: 1500m, memory: 1Gi}]}"},
+		preset{"burstable", "requests below limits: shared pool", "{name: NAME, containers: [{name: app, cpuRequest: 1, cpuLimit: 2, memory: 1Gi}]}"},
+		preset{"best effort", "no resources: shared pool", "{name: NAME, containers: [{name: app}]}"},
+		preset{"bare init container", "2 CPUs, an init container without resources: not pinned", "{name: NAME, initContainers: [{name: setup}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+		preset{"held init container", "2 CPUs, init container with 4 that runs until e ends it", "{name: NAME, holdInit: true, initContainers: [{name: setup, cpu: 4, memory: 1Gi}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+		preset{"sidecar", "2 CPUs and a Guaranteed sidecar with 1", "{name: NAME, initContainers: [{name: proxy, cpu: 1, memory: 256Mi, restartPolicy: Always}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+		preset{"two containers", "2 CPUs and a fraction: one is pinned", "{name: NAME, containers: [{name: app, cpu: 2, memory: 1Gi}, {name: log, cpu: 100m, memory: 64Mi}]}"},
+		preset{"three replicas", "2 CPUs each", "{name: NAME, replicas: 3, containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+	)
+}
+
+func (m *Model) pickPreset() {
+	choices := []choice{{name: "a line…", note: "web 2 1Gi x3, or the scenarios' shorthand in braces", do: func(m *Model) tea.Cmd {
+		m.askPod()
+		return nil
+	}}}
+	for _, p := range m.explore.presets() {
+		choices = append(choices, choice{name: p.name, note: p.note, do: func(m *Model) tea.Cmd {
+			return m.do("createPod: " + strings.ReplaceAll(p.pod, "NAME", m.explore.newName("pod")))
+		}})
+	}
+	p := newPicker("add a pod", choices)
+	p.at = 1
+	m.overlay = p
+}
+
+// newName is a pod name that nobody had yet.
+func (e *explore) newName(base string) string {
+	for i := 1; ; i++ {
+		name := fmt.Sprintf("%s-%d", base, i)
+		if e.names[name] == 0 && e.names[name+"-0"] == 0 && !e.waiting(name) {
+			return name
+		}
+	}
+}
+
+// waiting says that a step which is not done yet names a pod.
+func (e *explore) waiting(name string) bool {
+	for _, step := range append([]string{e.busy}, e.queue...) {
+		if strings.Contains(step, "name: "+name+",") {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Model) askPod() {
+	m.overlay = newPrompt("add a pod", m.explore.newName("pod")+" 2 1Gi", []string{
+		"NAME CPUS [MEMORY] [xREPLICAS], requests = limits; or the scenarios' shorthand:",
+		"{name: web, containers: [{name: app, cpuRequest: 1, cpuLimit: 2, memory: 1Gi}]}",
+	}, func(m *Model, text string) (tea.Cmd, error) {
+		step, err := podStep(text)
+		if err != nil {
+			return nil, err
+		}
+		return m.do(step), nil
+	})
+}
+
+// podStep reads a line that describes a pod.
+func podStep(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "{") {
+		return "createPod: " + text, nil
+	}
+	words := strings.Fields(text)
+	if len(words) < 2 || len(words) > 4 {
+		return "", errors.New("want NAME CPUS [MEMORY] [xREPLICAS], like web 2 1Gi x3")
+	}
+	memory, replicas := "1Gi", ""
+	for _, w := range words[2:] {
+		if m := regexp.MustCompile(`^x([0-9]+)$`).FindStringSubmatch(w); m != nil {
+			replicas = ", replicas: " + m[1]
+		} else {
+			memory = w
+		}
+	}
+	for _, w := range append(words[:2:2], memory) {
+		if strings.ContainsAny(w, "{}[],:#&*!|>'\"%@`") {
+			return "", fmt.Errorf("%s: want a name or an amount", w)
+		}
+	}
+	return fmt.Sprintf("createPod: {name: %s%s, containers: [{name: app, cpu: %s, memory: %s}]}", words[0], replicas, words[1], memory), nil
+}
+
+func documents(text string) []string { return regexp.MustCompile(`(?m)^---.*$`).Split(text, -1) }

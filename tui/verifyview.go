@@ -1,0 +1,100 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
+)
+
+func (m *Model) verifyLayout(a paint.Area) exploreLayout {
+	v := m.verify
+	l := layoutExplore(a, 1000, v.focus)
+	if v.ready() {
+		v.fit(l.grid.W, l.grid.H)
+		l = layoutExplore(a, v.plan.Lines, v.focus)
+		v.fit(l.grid.W, l.grid.H)
+	}
+	return l
+}
+
+func (m *Model) drawVerify(a paint.Area) {
+	v := m.verify
+	if !v.known {
+		text, role := "looking at this node…", paint.Dim
+		switch {
+		case v.err != nil:
+			text, role = v.err.Error(), paint.Warn
+		case m.deps.Audit == nil:
+			text = "there is no node to look at"
+		}
+		var lines []view.Line
+		for _, part := range strings.Split(text, "; ") {
+			lines = append(lines, view.Line{Text: part, Role: role})
+		}
+		lines = append(lines, view.Line{}, view.Line{Text: "r looks again", Role: paint.Dim})
+		view.Text(a.Sub(1, 1, a.W-2, a.H-1), view.Wrap(lines, a.W-3), 0)
+		return
+	}
+	l := m.verifyLayout(a)
+	config := configText(&v.mapState.seen)
+	if v.looking {
+		config = "looking… " + config
+	}
+	if v.err != nil {
+		config = "not up to date: " + v.err.Error()
+	}
+	l.config.Print(0, 0, config, paint.Dim, 0)
+	view.Rule(l.mapRule, []string{"CPU map"}, 0, v.focus == onMap, v.note())
+	v.draw(l.grid, v.focus == onMap)
+	view.Legend(l.legend, v.owners.Legend(v.plan.Level))
+	if l.list.H > 0 {
+		note := fmt.Sprintf("%d", len(v.rows))
+		if l.stacked {
+			note = "tab: findings"
+		}
+		if v.filter.text != "" {
+			note = "/" + v.filter.text
+		}
+		view.Rule(l.listRule, []string{"assigned and actual"}, 0, v.focus == onList, note)
+		if len(v.rows) == 0 {
+			l.list.Print(0, 0, "no containers", paint.Dim, 0)
+		} else {
+			t := v.table(v.focus == onList)
+			v.top = scroll(v.top, l.list.H-1, v.row(), len(v.rows))
+			t.From = v.top
+			t.Draw(l.list)
+		}
+	}
+	if l.pane.H > 0 {
+		view.Rule(l.paneRule, []string{"findings"}, 0, v.focus == onPane, fmt.Sprintf("%d", len(v.node.Findings)))
+		lines := v.paneLines(l.pane.W - 1)
+		v.paneFrom = max(min(v.paneFrom, len(lines)-l.pane.H), 0)
+		view.Text(l.pane, lines, v.paneFrom)
+	}
+	view.Down(l.beside)
+}
+
+func (m *Model) verifyClick(x, y int) tea.Cmd {
+	v := m.verify
+	if !v.known {
+		return nil
+	}
+	l := m.verifyLayout(m.area())
+	switch {
+	case l.grid.Contains(x, y):
+		v.focus = onMap
+		v.click(x-l.grid.X, y-l.grid.Y)
+	case l.list.Contains(x, y):
+		v.focus = onList
+		if i := v.top + y - l.list.Y - 1; i >= 0 && i < len(v.rows) && y > l.list.Y {
+			v.selected = v.rows[i].ref
+		}
+	case l.pane.Contains(x, y), l.paneRule.Contains(x, y):
+		v.focus = onPane
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package view
+
+import "github.com/pinlab/pinlab/tui/paint"
+
+// Header is the first line of every screen.
+type Header struct {
+	Views  []string
+	Active int
+	// Right is what the view is about, a machine mostly.
+	Right string
+}
+
+// DrawHeader draws it and returns where each view's name ends, for the mouse.
+func DrawHeader(a paint.Area, h Header) []int {
+	x := a.Print(0, 0, "pinlab", paint.Title, 0) + 2
+	ends := make([]int, 0, len(h.Views))
+	for i, name := range h.Views {
+		role := paint.Dim
+		if i == h.Active {
+			role = paint.Focus
+		}
+		x = a.Print(x, 0, string(rune('1'+i))+" ", paint.Key, 0)
+		x = a.Print(x, 0, name, role, 0)
+		ends = append(ends, x)
+		x += 2
+	}
+	if room := a.W - x; room > 8 {
+		runes := []rune(h.Right)
+		if len(runes) > room {
+			runes = append(runes[:room-1], '…')
+		}
+		a.Print(a.W-len(runes), 0, string(runes), paint.Text, 0)
+	}
+	return ends
+}
+
+// Hint is a key and what it does.
+type Hint struct{ Key, Text string }
+
+// DrawHints draws as many hints as fit.
+func DrawHints(a paint.Area, hints []Hint) {
+	x := 0
+	for _, h := range hints {
+		w := len([]rune(h.Key)) + 1 + len([]rune(h.Text))
+		if x+w > a.W {
+			return
+		}
+		x = a.Print(x, 0, h.Key, paint.Key, 0)
+		x = a.Print(x+1, 0, h.Text, paint.Dim, 0) + 2
+	}
+}
+
+// Message is what the last action answered.
+type Message struct {
+	Text string
+	Role paint.Role
+}
+
+// DrawMessage draws it in one line.
+func DrawMessage(a paint.Area, m Message) { a.Print(0, 0, m.Text, m.Role, 0) }
