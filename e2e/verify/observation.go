@@ -151,11 +151,6 @@ func (a *audit) observed(c *Container) observe.Container {
 	if c.Mems != nil {
 		oc.Mems = *c.Mems
 	}
-	for _, t := range c.Threads {
-		if t.CPUs != oc.Actual {
-			oc.Threads = append(oc.Threads, t.CPUs)
-		}
-	}
 	return oc
 }
 

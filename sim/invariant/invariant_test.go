@@ -390,7 +390,7 @@ func TestCgroupInSync(t *testing.T) {
 	})
 }
 
-func TestThreadsConfined(t *testing.T) {
+func TestThreadsInCgroup(t *testing.T) {
 	two := []observe.Container{app("a", "app", "1,5"), shared("b", "app")}
 	run(t, []checkCase{
 		{
@@ -403,12 +403,12 @@ func TestThreadsConfined(t *testing.T) {
 		{
 			name: "a thread got away", containers: two,
 			mutate: func(o *observe.Observation) { o.Containers[1].Threads = []observe.CPUs{"0-7"} },
-			want:   invariant.ThreadsConfined, detail: "b/app: a thread may run on 0-7, its cgroup says 0,2-4,6-7",
+			want:   invariant.ThreadsInCgroup, detail: "b/app: a thread may run on 0-7, its cgroup says 0,2-4,6-7",
 		},
 		{
 			name: "the parent has fewer", containers: two,
 			mutate: func(o *observe.Observation) { o.Containers[0].Configured = "1,3,5" },
-			want:   invariant.ThreadsConfined, detail: "a/app: its cgroup was given 1,3,5, and the kernel allows 1,5",
+			want:   invariant.ThreadsInCgroup, detail: "a/app: its cgroup was given 1,3,5, and the kernel allows 1,5",
 		},
 		{
 			name: "an offline CPU was given too", containers: []observe.Container{app("a", "app", "1,5")},
@@ -422,7 +422,7 @@ func TestThreadsConfined(t *testing.T) {
 			mutate: func(o *observe.Observation) {
 				o.Sandboxes = []observe.Sandbox{{Pod: "b", Actual: "0-3", Threads: []observe.CPUs{"0-4"}}}
 			},
-			want: invariant.ThreadsConfined, detail: "the sandbox of b: a thread may run on 0-4, its cgroup says 0-3",
+			want: invariant.ThreadsInCgroup, detail: "the sandbox of b: a thread may run on 0-4, its cgroup says 0-3",
 		},
 	})
 }

@@ -209,7 +209,7 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			o.Stale = append(o.Stale, observe.Assignment{Pod: "uid", Container: a.Container, CPUs: a.Assigned})
 			return true
 		},
-		invariant.ThreadsConfined: func(t *rapid.T, o *observe.Observation) bool {
+		invariant.ThreadsInCgroup: func(t *rapid.T, o *observe.Observation) bool {
 			a := pick(t, o, running)
 			if a == nil {
 				return false

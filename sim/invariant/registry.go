@@ -9,7 +9,7 @@ const (
 	ExclusiveCount       = "exclusive-count"
 	CheckpointInSync     = "checkpoint-in-sync"
 	CgroupInSync         = "cgroup-in-sync"
-	ThreadsConfined      = "threads-confined"
+	ThreadsInCgroup      = "threads-in-cgroup"
 	NoLeak               = "no-leak"
 	Aligned              = "aligned"
 	RestartStarts        = "restart-starts"
@@ -79,11 +79,11 @@ func invariants() []invariant {
 			cgroupInSync,
 		},
 		{
-			ThreadsConfined,
+			ThreadsInCgroup,
 			"The kernel does what the cgroups say: a cgroup's effective CPUs are those it was given, offline ones " +
 				"aside, and no thread of its processes may run anywhere else; the same for the sandboxes. A parent cgroup " +
 				"with fewer CPUs takes them from its children without a word. Only a real node has a kernel to ask.",
-			threadsConfined,
+			threadsInCgroup,
 		},
 		{
 			NoLeak,

@@ -2,9 +2,9 @@ package invariant
 
 import "github.com/pinlab/pinlab/sim/observe"
 
-// threadsConfined compares what the kernel was told with what it does. A
+// threadsInCgroup compares what the kernel was told with what it does. A
 // simulated node has no kernel: all of this is empty there.
-func threadsConfined(k *Checker) {
+func threadsInCgroup(k *Checker) {
 	v := &k.view
 	for i := range v.containers {
 		if c := &v.containers[i]; c.running() {

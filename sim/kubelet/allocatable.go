@@ -66,7 +66,7 @@ func newAllocatable(logger klog.Logger, cfg *Config, machine *cadvisor.MachineIn
 		if name == v1.ResourceMemory {
 			eviction, err := evictionMemory(cfg.kc.EvictionHard, total.Value())
 			if err != nil {
-				return nil, err
+				return nil, notRun(err)
 			}
 			sum.Add(*resource.NewQuantity(eviction, resource.BinarySI))
 		}
@@ -128,22 +128,33 @@ func reservedList(flag string, m map[string]string) (v1.ResourceList, error) {
 	return list, nil
 }
 
-// evictionMemory is what the hard eviction threshold keeps free, in bytes.
+// evictionMemory is what the hard eviction threshold keeps free, in bytes. What
+// a kubelet refuses is refused in its words, and its percentages have the
+// precision of a float32 (pkg/kubelet/eviction/helpers.go; the package itself is
+// not imported, for the many that it brings along).
 func evictionMemory(evictionHard map[string]string, capacity int64) (int64, error) {
 	value, ok := evictionHard[evictionSignal]
-	if !ok {
+	if !ok || value == "0%" || value == "100%" {
 		return 0, nil
 	}
 	if percent, isPercent := strings.CutSuffix(value, "%"); isPercent {
-		f, err := strconv.ParseFloat(percent, 64)
-		if err != nil || f < 0 || f > 100 {
-			return 0, fmt.Errorf("evictionHard memory.available: %q is not a percentage", value)
+		f, err := strconv.ParseFloat(percent, 32)
+		switch {
+		case err != nil:
+			return 0, err
+		case f < 0:
+			return 0, fmt.Errorf("eviction percentage threshold %s must be >= 0%%: %s", evictionSignal, value)
+		case f > 100:
+			return 0, fmt.Errorf("eviction percentage threshold %s must be <= 100%%: %s", evictionSignal, value)
 		}
-		return int64(float64(capacity) * f / 100), nil
+		return int64(float64(capacity) * float64(float32(f)/100)), nil
 	}
 	q, err := resource.ParseQuantity(value)
 	if err != nil {
-		return 0, fmt.Errorf("evictionHard memory.available: %q: %w", value, err)
+		return 0, err
+	}
+	if q.Sign() <= 0 {
+		return 0, fmt.Errorf("eviction threshold %s must be positive: %s", evictionSignal, &q)
 	}
 	return q.Value(), nil
 }
