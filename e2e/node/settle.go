@@ -254,6 +254,8 @@ func stuck(s *corev1.ContainerStatus) string {
 		return ""
 	}
 	switch r := s.State.Waiting.Reason; {
+	case r == "CrashLoopBackOff": // the agent sets it to a second
+		return ""
 	case strings.HasSuffix(r, "Error"), strings.HasSuffix(r, "BackOff"):
 		return r
 	}

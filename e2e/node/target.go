@@ -92,7 +92,8 @@ type Target struct {
 	facts    agent.Facts
 	started  bool
 	ticked   bool
-	ticks    int // ticks of a held loop that settling waits for
+	passed   time.Duration // since the last tick of the scenario's clock
+	ticks    int           // ticks of a held loop that settling waits for
 	restart  restartRecord
 	logAt    int64
 	lines    []observe.LogLine // read and not told yet
@@ -210,7 +211,11 @@ func (t *Target) ticksOf(event scenarios.Event) int {
 	case scenarios.Reconcile:
 		return e.Times
 	case scenarios.Advance:
-		return int(e.Duration / t.reconcilePeriod())
+		t.passed += e.Duration
+		period := t.reconcilePeriod()
+		n := int(t.passed / period)
+		t.passed %= period
+		return n
 	}
 	return 0
 }
@@ -390,6 +395,7 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 		return fmt.Errorf("%w: kubelet configuration: %w", scenarios.ErrMisuse, err)
 	}
 	t.restart.starting()
+	t.passed = 0
 	t.begun = true
 	var state agent.KubeletState
 	if err := t.call(ctx, "StartKubelet", agent.StartKubelet{Config: config, NoFile: t.noFile}, &state); err != nil {
