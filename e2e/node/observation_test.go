@@ -212,7 +212,7 @@ func TestContainerStates(t *testing.T) {
 	f.end("a", "app", 1)
 	s := f.status("a", "app")
 	s.LastTerminationState = s.State
-	s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
 	o := apply(g, target, scenarios.Reconcile{})
 	g.Expect(o.Containers[0].State).To(Equal(observe.StateTerminated), "it waits to be started again")
 	s.LastTerminationState = corev1.ContainerState{}

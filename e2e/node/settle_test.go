@@ -105,7 +105,7 @@ func TestSettled(t *testing.T) {
 		event  scenarios.CreatePod
 		change func(f *fake)
 	}{
-		"back-off":        {create("a"), waiting("CrashLoopBackOff")},
+		"back-off":        {create("a"), waiting("ImagePullBackOff")},
 		"error":           {create("a"), waiting("CreateContainerError")},
 		"never restarted": {create("a", never), func(f *fake) { f.end("a", "app", 1) }},
 		"done well":       {create("a", onFailure), func(f *fake) { f.end("a", "app", 0) }},
@@ -113,7 +113,7 @@ func TestSettled(t *testing.T) {
 		"rejected":        {create("a"), func(f *fake) { f.reject("a", "OutOfcpu", "") }},
 		"held init":       {held, func(f *fake) { f.run("a", "one", "0-7") }},
 		"init in a back-off": {create("a", withInit("init")), func(f *fake) {
-			f.status("a", "init").State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}
+			f.status("a", "init").State.Waiting = &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
