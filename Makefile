@@ -39,7 +39,7 @@ LAB_OUTAGE    ?= outage-as-found remedy-drain-first unable-to-freeze unable-to-f
 LAB_SCENARIOS ?= first-pin two-numa-nodes shared-pool container-restart-keeps-cpus cpu-offlined-live
 # One node without SMT; two and four nodes with it; L3 groups inside a node
 # beside a node without CPUs.
-LAB_SHAPES    ?= generic-1s8c generic-2s4c-smt2 "sockets=4 cores=2 threads=2 memory=8GiB" "sockets=1 nodes=2 cores=8 threads=2 l3=4 node-cores=8,0 memory=8GiB"
+LAB_SHAPES    ?= generic-1s4c generic-2s4c-smt2 "sockets=4 cores=2 threads=2 memory=8GiB" "sockets=1 nodes=2 cores=8 threads=2 l3=4 node-cores=8,0 memory=8GiB"
 
 HAVE_LAB = command -v qemu-system-x86_64 >/dev/null && command -v qemu-img >/dev/null
 

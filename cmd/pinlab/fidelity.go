@@ -33,7 +33,7 @@ could not do its work.`,
   pinlab fidelity --profile generic-2s4c-smt2 first-pin
 
   # everything about restarts, on two shapes
-  pinlab fidelity -p generic-2s4c-smt2 -p generic-1s8c -l class=state
+  pinlab fidelity -p generic-2s4c-smt2 -p generic-1s4c -l class=state
 
   # a machine with the old cgroup hierarchies
   pinlab fidelity --cgroup v1 first-pin`,
@@ -76,7 +76,12 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		}
 	}()
 	var list []fidelity.Comparison
+	profiles := make([]*hwprofiles.Profile, len(jobs))
 	for i, j := range jobs {
+		profiles[i] = j.Profile
+	}
+	for i, at := range byMachine(profiles) {
+		j := jobs[at]
 		if cmd.Context().Err() != nil {
 			return harness(cmd.Context().Err())
 		}

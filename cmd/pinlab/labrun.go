@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/pinlab/pinlab"
 	"github.com/pinlab/pinlab/e2e/lab"
 	"github.com/pinlab/pinlab/e2e/node"
+	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 	"github.com/pinlab/pinlab/sim"
@@ -64,15 +66,35 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 // replay replays jobs one after the other: a machine of the lab has all of this
 // one's CPUs.
 func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progress *report.Progress) ([]scenarios.Result, error) {
-	var results []scenarios.Result
+	results := make([]scenarios.Result, len(jobs))
+	profiles := make([]*hwprofiles.Profile, len(jobs))
 	for i, j := range jobs {
+		profiles[i] = j.Profile
+	}
+	for _, i := range byMachine(profiles) {
+		j := jobs[i]
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
 		result := runner.RunSetup(ctx, lab.Fit(j.Scenario, j.Profile), setup, j.Profile)
 		progress.Finish(i, result.Verdict)
-		results = append(results, result)
+		results[i] = result
 	}
 	return results, nil
+}
+
+// byMachine is an order of jobs in which each machine is booted once: that of
+// the machines' first use.
+func byMachine(profiles []*hwprofiles.Profile) []int {
+	first := map[*hwprofiles.Profile]int{}
+	order := make([]int, len(profiles))
+	for i, p := range profiles {
+		if _, seen := first[p]; !seen {
+			first[p] = i
+		}
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return first[profiles[a]] - first[profiles[b]] })
+	return order
 }
