@@ -82,10 +82,10 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 	}
 	for i, at := range byMachine(profiles) {
 		j := jobs[at]
-		if cmd.Context().Err() != nil {
-			return harness(cmd.Context().Err())
-		}
 		c := compareOne(cmd.Context(), l, tools, j)
+		if cmd.Context().Err() != nil {
+			break // what was compared until now is told all the same
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "fidelity: %d/%d %s on %s: %s (%.0fs)\n", i+1, len(jobs), c.Scenario, c.Profile, c.Verdict(), c.RealSeconds)
 		list = append(list, c)
 	}
@@ -98,6 +98,8 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		return harness(err)
 	}
 	switch {
+	case cmd.Context().Err() != nil:
+		return harness(fmt.Errorf("%w after %d of %d comparisons", cmd.Context().Err(), len(list), len(jobs)))
 	case r.Failed() > 0:
 		return harness(fmt.Errorf("%d of %d comparisons could not be done", r.Failed(), len(list)))
 	case !r.Agree():
