@@ -14,6 +14,7 @@ import (
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 	"github.com/pinlab/pinlab/sim"
+	"github.com/pinlab/pinlab/sim/worker"
 )
 
 func newFidelity() *cobra.Command {
@@ -76,13 +77,12 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 		}
 	}()
 	var list []fidelity.Comparison
-	profiles := make([]*hwprofiles.Profile, len(jobs))
+	all := make([]worker.Job, len(jobs)) // too small a machine is no reason not to compare
 	for i, j := range jobs {
-		profiles[i] = j.Profile
+		all[i] = j.Job
 	}
-	for i, at := range byMachine(profiles) {
-		j := jobs[at]
-		c := compareOne(cmd.Context(), l, tools, j)
+	for i, at := range byMachine(all) {
+		c := compareOne(cmd.Context(), l, tools, all[at])
 		if cmd.Context().Err() != nil {
 			break // what was compared until now is told all the same
 		}
@@ -109,7 +109,7 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) (err error) {
 }
 
 // compareOne replays one scenario on both targets.
-func compareOne(ctx context.Context, l *lab.Lab, tools *toolchain, j planned) fidelity.Comparison {
+func compareOne(ctx context.Context, l *lab.Lab, tools *toolchain, j worker.Job) fidelity.Comparison {
 	fitted := lab.Fit(j.Scenario, j.Profile)
 	simulate := func(p *hwprofiles.Profile) scenarios.Result {
 		return scenarios.Runner{}.RunSetup(ctx, fitted, sim.Setup(sim.Options{Decoder: tools.decoder}), p)

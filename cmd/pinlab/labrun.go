@@ -67,11 +67,7 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 // one's CPUs.
 func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progress *report.Progress) ([]scenarios.Result, error) {
 	results := make([]scenarios.Result, len(jobs))
-	profiles := make([]*hwprofiles.Profile, len(jobs))
-	for i, j := range jobs {
-		profiles[i] = j.Profile
-	}
-	for _, i := range byMachine(profiles) {
+	for _, i := range byMachine(jobs) {
 		j := jobs[i]
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -86,15 +82,15 @@ func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progr
 
 // byMachine is an order of jobs in which each machine is booted once: that of
 // the machines' first use.
-func byMachine(profiles []*hwprofiles.Profile) []int {
+func byMachine(jobs []worker.Job) []int {
 	first := map[*hwprofiles.Profile]int{}
-	order := make([]int, len(profiles))
-	for i, p := range profiles {
-		if _, seen := first[p]; !seen {
-			first[p] = i
+	order := make([]int, len(jobs))
+	for i, j := range jobs {
+		if _, seen := first[j.Profile]; !seen {
+			first[j.Profile] = i
 		}
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return first[profiles[a]] - first[profiles[b]] })
+	slices.SortStableFunc(order, func(a, b int) int { return first[jobs[a].Profile] - first[jobs[b].Profile] })
 	return order
 }

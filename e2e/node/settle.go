@@ -56,9 +56,10 @@ func (t *Target) settle(ctx context.Context) error {
 		if !t.running {
 			return nil // it died; that is data
 		}
+		differs := t.differs()
 		if now := t.digest(); now != before {
 			before, same, changed = now, 0, time.Now()
-			if t.differs() {
+			if differs {
 				quiet = 0
 			}
 		}
@@ -67,7 +68,7 @@ func (t *Target) settle(ctx context.Context) error {
 		switch {
 		case t.manual:
 			enough = calm + time.Duration(t.ticks)*period
-		case t.faulty || t.differs():
+		case t.faulty || differs:
 			enough = longCalm
 		}
 		if busy == "" && t.recheck {

@@ -14,7 +14,7 @@ const (
 	StateRefused     = "state-accepted"
 	HostProcesses    = "host-processes"
 	KernelThreads    = "kernel-threads"
-	ThreadsInCgroup  = "threads-in-cgroup"
+	ThreadsInCgroup  = invariant.ThreadsInCgroup // judged here, thread by thread
 	Sandboxes        = "sandboxes"
 	NamelessInSync   = "nameless-in-sync"
 	IdleEntries      = "entries-used"
