@@ -23,9 +23,10 @@ func arrows() map[string][]string {
 		"hwprofiles":              nil,
 		"sim/observe":             nil,
 		"sim/invariant":           leaves,
+		"sim/owners":              leaves,
 		"sim/kubelet":             leaves,
 		"scenarios":               {"sim/observe", "sim/invariant", "hwprofiles"},
-		"scenarios/report":        {"scenarios", "scenarios/report/screen", "sim/observe", "hwprofiles"},
+		"scenarios/report":        {"scenarios", "scenarios/report/screen", "sim/observe", "sim/owners", "hwprofiles"},
 		"scenarios/report/screen": nil,
 		"sim":                     {"sim/observe", "sim/invariant", "sim/kubelet", "scenarios", "hwprofiles"},
 		"sim/worker":              {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
@@ -33,7 +34,7 @@ func arrows() map[string][]string {
 		"bench":                   {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
 		"e2e/verify":              {"e2e/cgroup", "scenarios/report/screen", "sim/observe", "sim/invariant", "hwprofiles"},
 		"e2e":                     {".", "scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
-		"tui":                     {"bench", "scenarios", "sim/observe", "hwprofiles"},
+		"tui":                     {"bench", "scenarios", "sim/observe", "sim/owners", "hwprofiles"},
 		"cmd":                     {"*"},
 		".":                       nil, // go.mod as data
 	}
@@ -51,7 +52,7 @@ func testArrows() map[string][]string {
 // withoutKubelet are the folders that the kubelet's code must not reach by any
 // way: data, the scenario format, and what drives a real kubelet.
 func withoutKubelet() []string {
-	return []string{".", "hwprofiles", "sim/observe", "sim/invariant", "scenarios", "e2e"}
+	return []string{".", "hwprofiles", "sim/observe", "sim/invariant", "sim/owners", "scenarios", "e2e"}
 }
 
 type goPackage struct {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/sim/owners"
 )
 
 // teller tells in sentences what is different in each observation since the
@@ -213,7 +214,7 @@ func (d *differ) placeWords(c *observe.Container) []string {
 			words = append(words, numaText(c.NUMANodes))
 		}
 		return words
-	case podShared(d.now, c):
+	case owners.PodShared(d.now, c):
 		return []string{"in its pod's pool " + string(c.Assigned)}
 	default:
 		return []string{cpus}
@@ -331,7 +332,7 @@ func checkpointText(o *observe.Observation) string {
 	}
 	manager := map[[2]string]observe.CPUs{}
 	for i := range o.Containers {
-		if c := &o.Containers[i]; c.Assigned != "" && (c.Exclusive || podShared(o, c)) {
+		if c := &o.Containers[i]; c.Assigned != "" && (c.Exclusive || owners.PodShared(o, c)) {
 			manager[[2]string{c.Pod, c.Container}] = c.Assigned
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios/report/screen"
 	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/sim/owners"
 )
 
 // MapOptions say how a CPU map looks.
@@ -45,7 +46,7 @@ func CPUMap(w io.Writer, o observe.Observation, p *hwprofiles.Profile, opts MapO
 type cpuMap struct {
 	w      *bufio.Writer
 	paint  screen.Painter
-	owners *owners
+	owners *drawnOwners
 	width  int
 
 	labelWidth, rulerWidth int
@@ -232,31 +233,27 @@ func (m *cpuMap) legend() {
 	var entries []legendEntry
 	for i := range ow.list {
 		w := &ow.list[i]
-		entries = append(entries, legendEntry{w.symbol, w.style, w.name, w.cpus.String(), joinNotes(nodesText(ow.profile, w.cpus), w.note)})
+		entries = append(entries, legendEntry{w.symbol, w.style, w.Name, w.CPUs.String(), joinNotes(nodesText(ow.profile, w.CPUs), w.Note)})
 	}
 	special := func(symbol rune, s screen.Style, name string, cpus cpuset.CPUSet, note string) {
 		if !cpus.IsEmpty() {
 			entries = append(entries, legendEntry{symbol, s, name, cpus.String(), note})
 		}
 	}
-	if ow.unmanaged {
-		special(symbolShared, screen.Dim, "not managed", ow.shared, "")
-	} else {
-		special(symbolShared, screen.Dim, "shared pool", ow.shared.Difference(ow.reserved), "")
-	}
-	reserved := "in the shared pool"
+	shared, reserved := "shared pool", "in the shared pool"
 	switch {
-	case ow.unmanaged:
-		reserved = ""
-	case ow.strict:
+	case ow.Unmanaged:
+		shared, reserved = "not managed", ""
+	case ow.Strict:
 		reserved = "not in the shared pool"
 	}
-	special(symbolReserved, screen.Yellow, "reserved", ow.reserved, reserved)
-	special(symbolOffline, offline, "offline", ow.offline, "")
-	special(symbolNobody, screen.Red, "nobody's", ow.nobody, "neither shared nor assigned")
+	special(symbolShared, screen.Dim, shared, ow.Shared, "")
+	special(symbolReserved, screen.Yellow, "reserved", ow.Reserved, reserved)
+	special(symbolOffline, offline, "offline", ow.Offline, "")
+	special(symbolNobody, screen.Red, "nobody's", ow.Nobody, "neither shared nor assigned")
 
 	m.entries(entries)
-	for _, c := range ow.conflicts {
+	for _, c := range ow.Conflicts {
 		m.conflict(c)
 	}
 	switch {
@@ -322,15 +319,15 @@ func (m *cpuMap) entry(e legendEntry, nameWidth, listWidth int) {
 }
 
 // conflict writes who may run where it must not.
-func (m *cpuMap) conflict(c conflict) {
-	cpus := cpuWord(c.cpus) + ":"
+func (m *cpuMap) conflict(c owners.Conflict) {
+	cpus := cpuWord(c.CPUs) + ":"
 	text := "  " + m.paint.Paint(alarm, string(symbolConflict)) + "  " + cpus
-	if 5+len(cpus)+1+utf8.RuneCountInString(c.text) > m.width {
+	if 5+len(cpus)+1+utf8.RuneCountInString(c.Text) > m.width {
 		m.line(text)
-		m.line("     " + c.text)
+		m.line("     " + c.Text)
 		return
 	}
-	m.line(text + " " + c.text)
+	m.line(text + " " + c.Text)
 }
 
 // wrapList breaks a CPU list after commas.

@@ -7,6 +7,7 @@ import (
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/sim/owners"
 )
 
 // observed says whether a step has an observation of its own. A step that
@@ -71,7 +72,7 @@ func containerCPUs(o *observe.Observation, c *observe.Container) string {
 		return "-"
 	case c.Exclusive:
 		return string(c.Assigned)
-	case podShared(o, c):
+	case owners.PodShared(o, c):
 		return string(c.Assigned) + " (pod's)"
 	default:
 		return "shared"

@@ -32,7 +32,7 @@ func (ow *Owners) Legend(level Level) []Entry {
 	}
 	add(symbolShared, paint.Shared, ow.Shared, shared)
 	add(symbolReserved, paint.Reserved, ow.Reserved, reserved)
-	add(symbolClash, paint.Clash, ow.clash, "conflict")
+	add(symbolClash, paint.Clash, ow.Clash, "conflict")
 	add(symbolOffline, paint.Offline, ow.Offline, "offline")
 	add(symbolNobody, paint.Nobody, ow.Nobody, "nobody's")
 	if level == Cores {

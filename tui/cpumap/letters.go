@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/pinlab/pinlab/sim/observe"
+	"github.com/pinlab/pinlab/sim/owners"
 	"github.com/pinlab/pinlab/tui/paint"
 )
 
@@ -54,7 +55,7 @@ func ownerNames(o *observe.Observation) []string {
 		switch {
 		case c.Exclusive:
 			names = append(names, c.Ref())
-		case podShared(o, c) && !pools[c.Pod]:
+		case owners.PodShared(o, c) && !pools[c.Pod]:
 			pools[c.Pod] = true
 			names = append(names, c.Pod)
 		}

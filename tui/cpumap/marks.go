@@ -38,10 +38,12 @@ func (ow *Owners) Marks(m *Machine) Marks {
 	}
 	put(ow.Shared.UnsortedList(), Mark{Symbol: symbolShared, Role: paint.Shared})
 	put(ow.Reserved.UnsortedList(), Mark{Symbol: symbolReserved, Role: paint.Reserved})
-	for id, i := range ow.of {
-		put([]int{id}, Mark{Symbol: ow.List[i].Letter, Role: ow.List[i].Role})
+	for id := range marks {
+		if w := ow.Of(id); w != nil {
+			marks[id] = Mark{Symbol: w.Letter, Role: w.Role}
+		}
 	}
-	put(ow.clash.UnsortedList(), Mark{Symbol: symbolClash, Role: paint.Clash})
+	put(ow.Clash.UnsortedList(), Mark{Symbol: symbolClash, Role: paint.Clash})
 	put(ow.Offline.UnsortedList(), Mark{Symbol: symbolOffline, Role: paint.Offline})
 	return marks
 }
