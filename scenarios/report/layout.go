@@ -48,7 +48,7 @@ func blocks(p *hwprofiles.Profile) []block {
 		}
 		return &all[i]
 	}
-	home := nodeSockets(p)
+	home := p.NodeSockets()
 	for i := range p.CPUs {
 		c := &p.CPUs[i]
 		if !c.Online && c.Socket == hwprofiles.None && c.Core == hwprofiles.None {
@@ -67,7 +67,7 @@ func blocks(p *hwprofiles.Profile) []block {
 		if siblings[0] != c.ID {
 			continue
 		}
-		b := at(key{socketLabel(c), c.NUMANode, c.Kind})
+		b := at(key{c.SocketLabel(), c.NUMANode, c.Kind})
 		b.cores = append(b.cores, core{cpus: siblings, cache: c.UncoreCache})
 	}
 	for i := range all {
@@ -96,31 +96,6 @@ func byCache(cores []core) {
 	slices.SortStableFunc(cores, func(a, b core) int {
 		return cmp.Or(cmp.Compare(first[a.cache], first[b.cache]), cmp.Compare(a.cpus[0], b.cpus[0]))
 	})
-}
-
-// socketLabel is the kernel's id of a socket, or lscpu's where there is none.
-func socketLabel(c *hwprofiles.CPU) int {
-	if c.Socket != hwprofiles.None {
-		return c.Socket
-	}
-	return c.Package
-}
-
-// nodeSockets tells the socket of every node that lies in one.
-func nodeSockets(p *hwprofiles.Profile) map[int]int {
-	sockets := map[int]int{}
-	for i := range p.CPUs {
-		c := &p.CPUs[i]
-		if !c.Online {
-			continue
-		}
-		if known, ok := sockets[c.NUMANode]; ok && known != socketLabel(c) {
-			sockets[c.NUMANode] = hwprofiles.None
-			continue
-		}
-		sockets[c.NUMANode] = socketLabel(c)
-	}
-	return sockets
 }
 
 // threads is the number of rows a block needs.

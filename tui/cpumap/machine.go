@@ -58,7 +58,7 @@ func NewMachine(p *hwprofiles.Profile) *Machine {
 		}
 		return &m.blocks[i]
 	}
-	home := nodeSockets(p)
+	home := p.NodeSockets()
 	for i := range p.CPUs {
 		c := &p.CPUs[i]
 		m.largest = max(m.largest, c.ID)
@@ -78,7 +78,7 @@ func NewMachine(p *hwprofiles.Profile) *Machine {
 		if siblings[0] != c.ID {
 			continue
 		}
-		b := at(key{socketOf(c), c.NUMANode, c.Kind})
+		b := at(key{c.SocketLabel(), c.NUMANode, c.Kind})
 		b.cores = append(b.cores, core{cpus: siblings, cache: c.UncoreCache})
 		m.smt = max(m.smt, len(siblings))
 	}
@@ -151,29 +151,4 @@ func (b *block) all() []int {
 		ids = append(ids, c.cpus...)
 	}
 	return append(ids, b.detached...)
-}
-
-// socketOf is the kernel's id of a socket, or lscpu's where there is none.
-func socketOf(c *hwprofiles.CPU) int {
-	if c.Socket != hwprofiles.None {
-		return c.Socket
-	}
-	return c.Package
-}
-
-// nodeSockets tells the socket of every NUMA node that lies in one.
-func nodeSockets(p *hwprofiles.Profile) map[int]int {
-	sockets := map[int]int{}
-	for i := range p.CPUs {
-		c := &p.CPUs[i]
-		if !c.Online {
-			continue
-		}
-		if known, ok := sockets[c.NUMANode]; ok && known != socketOf(c) {
-			sockets[c.NUMANode] = hwprofiles.None
-			continue
-		}
-		sockets[c.NUMANode] = socketOf(c)
-	}
-	return sockets
 }
