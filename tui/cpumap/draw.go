@@ -80,7 +80,8 @@ func (m Marks) bar(cpus []int, width int) []Mark {
 	left := width
 	for i := range shares {
 		s := &shares[i]
-		s.columns = min(max(1, s.count*width/max(len(cpus), 1)), left)
+		others := len(shares) - i - 1 // each wants a column
+		s.columns = min(max(1, s.count*width/max(len(cpus), 1)), max(1, left-others), left)
 		left -= s.columns
 	}
 	for left > 0 && len(shares) > 0 {
