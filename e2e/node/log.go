@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func (t *Target) takenUp(ctx context.Context) (string, error) {
 				taken[p] = true
 			}
 			if denied && strings.Contains(line.Text, `podUID="`+string(p.spec.UID)+`"`) {
-				p.denied = true
+				p.denied = &denial{reason: logged(line.Text, "reason"), message: logged(line.Text, "message")}
 			}
 		}
 	}
@@ -63,4 +64,20 @@ func (t *Target) takenUp(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// logged is the value of a key in a line of the kubelet's log; empty when the
+// line does not have it.
+func logged(line, key string) string {
+	_, rest, ok := strings.Cut(line, " "+key+"=")
+	if !ok {
+		return ""
+	}
+	quoted, err := strconv.QuotedPrefix(rest)
+	if err != nil {
+		value, _, _ := strings.Cut(rest, " ")
+		return value
+	}
+	value, _ := strconv.Unquote(quoted)
+	return value
 }

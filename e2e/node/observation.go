@@ -46,16 +46,23 @@ func (t *Target) admissions() []observe.Admission {
 	}
 	var out []observe.Admission
 	for _, p := range t.pods {
-		if p.gone || !p.asked || p.over || t.reported[p.spec.Name] {
+		if p.gone || !p.asked || p.over || p.reported {
 			continue
 		}
 		a := observe.Admission{Pod: p.spec.Name, Admitted: true, Readmission: p.told}
-		if p.rejected() {
+		switch {
+		case p.rejected():
 			a.Admitted, a.Reason, a.Message = false, p.status.Reason, p.status.Message
+			p.over = true
+		case p.denied != nil:
+			// The status does not say it: the pod ran before the kubelet was
+			// restarted, and the exit codes of the containers that house keeping
+			// ended have become the pod's phase.
+			a.Admitted, a.Reason, a.Message = false, p.denied.reason, observe.Rejected+p.denied.message
 			p.over = true
 		}
 		p.told = true
-		t.reported[p.spec.Name] = true
+		p.reported = true
 		out = append(out, a)
 	}
 	return out

@@ -27,12 +27,16 @@ type pod struct {
 	// asked says that a running kubelet has been given the pod; over that it
 	// was rejected or has ended.
 	asked, over bool
-	// denied says that the log of the kubelet that runs says it was not
-	// admitted.
-	denied bool
-	// told says that an admission of it has been reported.
-	told bool
+	// denied is why it was not admitted, by the log of the kubelet that runs;
+	// nil where that log does not say so.
+	denied *denial
+	// told says that an admission of it has been reported, reported that the
+	// last one has.
+	told, reported bool
 }
+
+// denial is a refusal in the kubelet's words.
+type denial struct{ reason, message string }
 
 // createPod puts a pod into the API server, as the scheduler's binding leaves
 // it. What a container runs is replaced: the node has one image.

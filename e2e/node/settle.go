@@ -150,7 +150,7 @@ func (t *Target) busy() string {
 		if p.gone || p.done() {
 			continue
 		}
-		if p.denied {
+		if p.denied != nil {
 			return "pod " + p.spec.Name + " was denied admission, which its status does not say"
 		}
 		if what := p.busy(groups); what != "" {

@@ -78,27 +78,26 @@ type Target struct {
 	profile  *hwprofiles.Profile // as the node's kernel shows it
 	version  string
 
-	config   []byte // merged configuration of the next start, JSON
-	begun    bool   // a kubelet has been started at least once
-	running  bool
-	failed   bool
-	manual   bool // the reconcile loop is held between reconcile steps
-	faulty   bool // something may keep cgroups from following the manager
-	starved  bool // the kubelet lacks what it needs to start containers
-	noFile   uint64
-	pods     []*pod // in the order of creation
-	names    map[string]string
-	created  time.Time
-	facts    agent.Facts
-	started  bool
-	ticked   bool
-	passed   time.Duration // since the last tick of the scenario's clock
-	ticks    int           // ticks of a held loop that settling waits for
-	restart  restartRecord
-	logAt    int64
-	lines    []observe.LogLine // read and not told yet
-	recheck  bool              // what became of the pods of before the start is not known
-	reported map[string]bool   // pods whose admission has been told
+	config  []byte // merged configuration of the next start, JSON
+	begun   bool   // a kubelet has been started at least once
+	running bool
+	failed  bool
+	manual  bool // the reconcile loop is held between reconcile steps
+	faulty  bool // something may keep cgroups from following the manager
+	starved bool // the kubelet lacks what it needs to start containers
+	noFile  uint64
+	pods    []*pod // in the order of creation
+	names   map[string]string
+	created time.Time
+	facts   agent.Facts
+	started bool
+	ticked  bool
+	passed  time.Duration // since the last tick of the scenario's clock
+	ticks   int           // ticks of a held loop that settling waits for
+	restart restartRecord
+	logAt   int64
+	lines   []observe.LogLine // read and not told yet
+	recheck bool              // what became of the pods of before the start is not known
 }
 
 var _ scenarios.Target = &Target{}
@@ -107,7 +106,7 @@ var _ scenarios.Target = &Target{}
 func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Target, error) {
 	t := &Target{
 		opts: o, machine: m, scenario: s, config: []byte(s.Kubelet), names: map[string]string{},
-		reported: map[string]bool{}, created: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		created: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	if len(t.config) == 0 {
 		t.config = []byte("{}")
@@ -423,10 +422,10 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 	t.restart.started(t.running)
 	t.recheck = len(t.pods) > 0
 	for _, p := range t.pods {
-		p.denied = false
+		p.denied = nil
 		p.asked = p.asked || t.running
 		if t.running && !p.over {
-			delete(t.reported, p.spec.Name) // it is admitted again
+			p.reported = false // it is admitted again
 		}
 	}
 	return nil

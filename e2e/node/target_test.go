@@ -351,3 +351,31 @@ func TestDeniedAtRestart(t *testing.T) {
 	g.Expect(o.Admissions).To(HaveExactElements(And(HaveField("Admitted", false), HaveField("Reason", "TopologyAffinityError"))))
 	g.Expect(target.Log()).To(ContainElement(HaveField("Text", ContainSubstring("Pod admission denied"))), "reading ahead loses no line")
 }
+
+// Where the containers of a denied pod end well, its phase is Succeeded and its
+// status never says why: the kubelet's log does.
+func TestDeniedAndSucceeded(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"), scenarios.StopKubelet{})
+	f.log = append(f.log, observe.LogLine{Severity: "I", Text: `"Pod admission denied" message="no \"place\"" operation="add" podUID="` + podUIDText(1) + `" reason="TopologyAffinityError"`})
+	looks := 0
+	f.on["Facts"] = func(any) error {
+		if looks++; looks == 8 {
+			f.end("a", "app", 0)
+			f.pod("a").Status.Phase = corev1.PodSucceeded
+		}
+		return nil
+	}
+	o := apply(g, target, scenarios.StartKubelet{})
+	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{
+		Pod: "a", Readmission: true, Reason: "TopologyAffinityError", Message: `Pod was rejected: no "place"`,
+	}))
+}
+
+// A name that is used again is another pod, with an answer of its own.
+func TestNameUsedAgain(t *testing.T) {
+	g, target, _ := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"), scenarios.DeletePod{Pod: "a"})
+	o := apply(g, target, create("a"))
+	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "a", Admitted: true}))
+}
