@@ -157,7 +157,7 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		seen[string(p.spec.UID)+"/"+c.Name] = true
 	}
 	if p.rejected() {
-		if s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" {
+		if s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" && !p.ran[c.Name] {
 			oc.State = observe.StateWaiting // a restarted kubelet's guess at one that never ran
 		}
 		oc.Requested, oc.Assigned, oc.Reason = 0, "", "rejected: "+p.status.Reason
@@ -169,6 +169,7 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		oc.State = observe.StateRunning
 		oc.Actual, oc.Mems = g.Effective, g.Mems
 		oc.Configured, oc.Threads = configured(g), threads(g)
+		p.ran[c.Name] = true
 	} else if oc.State == observe.StateRunning && !t.running {
 		oc.State = observe.StateTerminated // the kubelet has not noticed yet
 	}

@@ -33,6 +33,7 @@ type pod struct {
 	// told says that an admission of it has been reported, reported that the
 	// last one has.
 	told, reported bool
+	ran            map[string]bool // containers that were seen running
 }
 
 // denial is a refusal in the kubelet's words.
@@ -49,7 +50,7 @@ func (t *Target) createPod(ctx context.Context, e scenarios.CreatePod) error {
 	if err != nil {
 		return err
 	}
-	p := &pod{spec: spec, held: e.HoldInit, asked: t.running}
+	p := &pod{spec: spec, held: e.HoldInit, asked: t.running, ran: map[string]bool{}}
 	t.pods = append(t.pods, p)
 	t.names[string(spec.UID)] = spec.Name
 	return t.call(ctx, "CreatePod", json.RawMessage(data), &agent.None{})

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -193,6 +194,9 @@ func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
 	}
 	err := t.settle(ctx)
 	t.ticked = false
+	if create, ok := event.(scenarios.CreatePod); ok && err == nil {
+		return t.emptied(t.find(create.Pod.Name))
+	}
 	return err
 }
 
@@ -241,6 +245,21 @@ func (t *Target) removable(p *pod) error {
 		return nil
 	}
 	return fmt.Errorf("%w: reconcile: manual: a real kubelet's loop removes the entries of pod %s when it likes", scenarios.ErrUnsupported, p.spec.Name)
+}
+
+// emptied says that a pod was rejected that may have held CPUs for a moment:
+// those of the containers before the one that got none, or all of them where the
+// node's allocatable resources, which are checked after the CPU manager, did not
+// suffice. A held loop has removed them all the same.
+func (t *Target) emptied(p *pod) error {
+	if p == nil || !p.rejected() {
+		return nil
+	}
+	held := len(p.spec.Spec.InitContainers)+len(p.spec.Spec.Containers) > 1 || strings.HasPrefix(p.status.Reason, "OutOf")
+	if !held {
+		return nil
+	}
+	return fmt.Errorf("%w: reconcile: manual: a real kubelet's loop has removed what the rejected pod %s held for a moment", scenarios.ErrUnsupported, p.spec.Name)
 }
 
 func (t *Target) apply(ctx context.Context, event scenarios.Event) error {

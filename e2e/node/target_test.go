@@ -379,3 +379,35 @@ func TestNameUsedAgain(t *testing.T) {
 	o := apply(g, target, create("a"))
 	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "a", Admitted: true}))
 }
+
+// After a reboot a kubelet knows nothing of the containers of a pod that it
+// rejects; those that ran have ended all the same, the others never ran.
+func TestRejectedAfterReboot(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a"), scenarios.Reboot{})
+	unknown := func(pod string) {
+		f.end(pod, "app", 137)
+		f.status(pod, "app").State.Terminated.Reason = "ContainerStatusUnknown"
+		kept := f.pod(pod).Status.ContainerStatuses
+		f.reject(pod, "UnexpectedAdmissionError", "no")
+		f.pod(pod).Status.ContainerStatuses = kept
+	}
+	f.on["StartKubelet"] = func(any) error { unknown("a"); return nil }
+	o := apply(g, target, scenarios.StartKubelet{})
+	g.Expect(o.Containers).To(HaveExactElements(And(HaveField("Pod", "a"), HaveField("State", observe.StateTerminated))))
+
+	f.created = func(p *corev1.Pod) { f.runAll(p); unknown("b") }
+	o = apply(g, target, create("b"))
+	g.Expect(o.Containers).To(ContainElement(And(HaveField("Pod", "b"), HaveField("State", observe.StateWaiting))))
+}
+
+// A held reconcile loop removes what a rejected pod held for a moment: what the
+// scenario wants to see there is not to be seen.
+func TestRejectedUnderManual(t *testing.T) {
+	g, target, f := newTarget(t, func(s *scenarios.Scenario, _ *Options) { s.Reconcile = scenarios.ReconcileManual })
+	apply(g, target, scenarios.StartKubelet{})
+	f.created = func(p *corev1.Pod) { f.reject(p.Name, "SMTAlignmentError", "no") }
+	g.Expect(target.Apply(t.Context(), create("odd"))).To(Succeed(), "it never held any")
+	f.created = func(p *corev1.Pod) { f.reject(p.Name, "OutOfmemory", "no") }
+	g.Expect(target.Apply(t.Context(), create("fat"))).To(And(MatchError(scenarios.ErrUnsupported), MatchError(ContainSubstring("pod fat"))))
+}
