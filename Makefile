@@ -50,7 +50,8 @@ lab-deps:
 
 e2e: build lab-deps
 	@if $(HAVE_LAB); then \
-		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_OUTAGE) $(LAB_SCENARIOS); \
+		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_OUTAGE) $(LAB_SCENARIOS) && \
+		PINLAB_BIN=$(CURDIR)/$(BIN)/pinlab $(GO) test -run Killed -v ./e2e/lab; \
 	else \
 		echo "======================================================================"; \
 		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_OUTAGE) $(LAB_SCENARIOS))"; \

@@ -34,7 +34,7 @@ func accelerator(ctx context.Context, qemu string) (accel, why string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	disk, err := tempFile("", probeSector())
+	disk, err := tempFile(probeSector())
 	if err != nil {
 		return "tcg", err.Error()
 	}

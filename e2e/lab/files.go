@@ -5,20 +5,34 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // tempFile is a file without a name, so that nothing is left of it however this
 // process ends.
-func tempFile(dir string, data []byte) (*os.File, error) {
+func tempFile(data []byte) (*os.File, error) {
+	f, err := nameless(os.TempDir())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteAt(data, 0); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// nameless opens a new file that never had a name; on file systems that have no
+// such files it had one for a moment.
+func nameless(dir string) (*os.File, error) {
+	if fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
+		return os.NewFile(uintptr(fd), "temporary file"), nil
+	}
 	f, err := os.CreateTemp(dir, "pinlab-")
 	if err != nil {
 		return nil, err
 	}
-	err = os.Remove(f.Name())
-	if err == nil {
-		_, err = f.WriteAt(data, 0)
-	}
-	if err != nil {
+	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

@@ -101,18 +101,18 @@ func bootTwice(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 
 // overlay makes an empty qcow2 file over the root image. It has no name.
 func overlay(ctx context.Context, root string) (*os.File, error) {
-	f, err := os.CreateTemp("", "pinlab-disk-")
+	f, err := nameless(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
-	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", root, f.Name()).CombinedOutput()
-	if err != nil {
+	cmd := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", root, "/proc/self/fd/3")
+	cmd.ExtraFiles = []*os.File{f}
+	cmd.SysProcAttr = dieWithParent()
+	if out, err := cmd.CombinedOutput(); err != nil {
 		err = fmt.Errorf("qemu-img create: %w: %s", err, strings.TrimSpace(string(out)))
-		return nil, errors.Join(err, os.Remove(f.Name()), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	// qemu-img may have replaced the file.
-	opened, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
-	return opened, errors.Join(err, os.Remove(f.Name()), f.Close())
+	return f, nil
 }
 
 func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
@@ -254,7 +254,7 @@ func (s Spec) initrd() (*os.File, error) {
 		}
 	}
 	data.Write(base)
-	return tempFile("", data.Bytes())
+	return tempFile(data.Bytes())
 }
 
 // Close ends the machine.

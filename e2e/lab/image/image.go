@@ -77,6 +77,13 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 		return nil, err
 	}
 	defer unlock()
+	// Left by a process that was killed: the lock says nobody works here.
+	stale, _ := filepath.Glob(filepath.Join(o.Cache, "building-*"))
+	for _, s := range stale {
+		if err := os.RemoveAll(s); err != nil {
+			return nil, err
+		}
+	}
 	packages, err := resolve(ctx)
 	if err != nil {
 		return nil, err
@@ -90,13 +97,6 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	}
 	if _, err := os.Stat(dir); err == nil {
 		return img, nil
-	}
-	// Left by a process that was killed: the lock says nobody works here.
-	stale, _ := filepath.Glob(filepath.Join(o.Cache, "building-*"))
-	for _, s := range stale {
-		if err := os.RemoveAll(s); err != nil {
-			return nil, err
-		}
 	}
 	work := filepath.Join(o.Cache, "building-"+key)
 	defer os.RemoveAll(work)
@@ -209,7 +209,7 @@ func output(ctx context.Context, dir string, env []string, name string, args ...
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
