@@ -56,7 +56,12 @@ func Start(ctx context.Context, p *hwprofiles.Profile, o Options) (*VM, error) {
 		return nil, err
 	}
 	spec.Plan = plan
-	return Boot(ctx, spec)
+	vm, err := Boot(ctx, spec)
+	if err != nil {
+		return nil, errors.Join(err, spec.Pinlab.Close())
+	}
+	vm.own = spec.Pinlab
+	return vm, nil
 }
 
 // spec is a machine without a plan: images and accelerator.

@@ -35,6 +35,7 @@ type VM struct {
 	done    chan struct{} // closed when QEMU has ended
 	console *console
 	disk    *os.File // the qcow2 overlay, without a name
+	own     *os.File // a file of the spec that is this machine's alone, or nil
 }
 
 // Spec says what machine to boot.
@@ -260,6 +261,9 @@ func (s Spec) initrd() (*os.File, error) {
 // Close ends the machine.
 func (vm *VM) Close() error {
 	vm.kill()
+	if vm.own != nil {
+		return errors.Join(vm.disk.Close(), vm.own.Close())
+	}
 	return vm.disk.Close()
 }
 
