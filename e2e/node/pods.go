@@ -144,8 +144,10 @@ func (t *Target) deletePod(ctx context.Context, name string) error {
 	if p == nil {
 		return fmt.Errorf("%w: there is no pod %s", scenarios.ErrMisuse, name)
 	}
-	if err := t.removable(p); err != nil {
-		return err
+	if t.running {
+		if err := t.removable(p); err != nil {
+			return err
+		}
 	}
 	return t.call(ctx, "DeletePod", agent.DeletePod{Namespace: p.spec.Namespace, Name: name, Force: !t.running}, &agent.None{})
 }

@@ -162,8 +162,8 @@ func (t *Target) busy() string {
 			return "a container of a pod that is gone still runs"
 		}
 		for _, p := range t.pods {
-			if string(p.spec.UID) == g.PodUID && (p.gone || p.status.Phase == corev1.PodFailed && p.status.Reason != "") && len(g.Processes) > 0 {
-				return "a container of pod " + p.spec.Name + " still runs"
+			if string(p.spec.UID) == g.PodUID && (p.gone || p.done()) && len(g.Processes) > 0 {
+				return "a process of pod " + p.spec.Name + " still runs"
 			}
 		}
 	}
@@ -284,9 +284,17 @@ func (t *Target) groups() map[string]cgroup.Group {
 	return out
 }
 
-// differs says that some container's cgroup is not what the manager says.
+// differs says that some container's cgroup is not what the manager says, or
+// that the state has entries of a pod that has ended: the next tick may mend both.
 func (t *Target) differs() bool {
 	o := t.observation()
+	if !t.manual && o.Checkpoint != nil {
+		for _, e := range o.Checkpoint.Entries {
+			if p := t.find(e.Pod); p == nil || p.done() {
+				return true
+			}
+		}
+	}
 	for _, c := range o.Containers {
 		if c.State == observe.StateRunning && c.Actual != c.Assigned {
 			return true

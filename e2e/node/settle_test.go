@@ -70,7 +70,7 @@ func TestSettleGivesUp(t *testing.T) {
 			},
 			"pod a is being deleted",
 		},
-		"rejected and alive": {create("a"), func(f *fake) { f.run("a", "app", "0"); f.reject("a", "Evicted", "") }, "a container of pod a still runs"},
+		"rejected and alive": {create("a"), func(f *fake) { f.run("a", "app", "0"); f.reject("a", "Evicted", "") }, "a process of pod a still runs"},
 		"a stranger": {
 			create("a"),
 			func(f *fake) {

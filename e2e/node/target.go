@@ -237,7 +237,7 @@ func (t *Target) reconcilePeriod() time.Duration {
 // removable says that a held reconcile loop would all the same remove a pod's
 // entries from the state once the pod has ended: that takes no runtime.
 func (t *Target) removable(p *pod) error {
-	if !t.manual || !t.running {
+	if !t.manual {
 		return nil
 	}
 	state, err := t.state()
@@ -407,6 +407,14 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 			t.restart.touch()
 		}
 		t.config = merged
+	}
+	for _, p := range t.pods {
+		if !p.gone {
+			continue
+		}
+		if err := t.removable(p); err != nil {
+			return err
+		}
 	}
 	config, err := jsonpatch.MergePatch(t.config, fmt.Appendf(nil, `{"cpuManagerReconcilePeriod":%q}`, period))
 	if err != nil {
