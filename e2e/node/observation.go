@@ -157,7 +157,10 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 		seen[string(p.spec.UID)+"/"+c.Name] = true
 	}
 	if p.rejected() {
-		if s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" && !p.ran[c.Name] {
+		switch {
+		case s == nil && p.ran[c.Name]:
+			oc.State = observe.StateTerminated // before a reboot; the rejection has emptied the status
+		case s != nil && s.State.Terminated != nil && s.State.Terminated.Reason == "ContainerStatusUnknown" && !p.ran[c.Name]:
 			oc.State = observe.StateWaiting // a restarted kubelet's guess at one that never ran
 		}
 		oc.Requested, oc.Assigned, oc.Reason = 0, "", "rejected: "+p.status.Reason

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,6 +148,9 @@ func (t *Target) busy() string {
 		if !p.gone && t.deleting(p) {
 			return "pod " + p.spec.Name + " is being deleted"
 		}
+		if !p.gone && p.ending() {
+			return "pod " + p.spec.Name + " has ended, and its sandbox has not been taken down"
+		}
 		if p.gone || p.done() {
 			continue
 		}
@@ -189,6 +193,15 @@ func (t *Target) deleting(p *pod) bool {
 // done says that a pod will not run again.
 func (p *pod) done() bool {
 	return p.status.Phase == corev1.PodFailed || p.status.Phase == corev1.PodSucceeded
+}
+
+// ending says that the pod's phase is final and the kubelet is not done with it:
+// until its sandbox is down it counts as active and keeps its CPUs. A pod that
+// was rejected is done at once.
+func (p *pod) ending() bool {
+	return p.done() && !p.rejected() && slices.ContainsFunc(p.status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue
+	})
 }
 
 // busy says what a pod has still to do.

@@ -70,6 +70,15 @@ func TestSettleGivesUp(t *testing.T) {
 			},
 			"pod a is being deleted",
 		},
+		"ended, not torn down": {
+			create("a"),
+			func(f *fake) {
+				f.end("a", "app", 0)
+				f.pod("a").Status.Phase = corev1.PodSucceeded
+				f.pod("a").Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}}
+			},
+			"pod a has ended, and its sandbox has not been taken down",
+		},
 		"rejected and alive": {create("a"), func(f *fake) { f.run("a", "app", "0"); f.reject("a", "Evicted", "") }, "a process of pod a still runs"},
 		"a stranger": {
 			create("a"),

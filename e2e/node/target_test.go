@@ -396,6 +396,10 @@ func TestRejectedAfterReboot(t *testing.T) {
 	o := apply(g, target, scenarios.StartKubelet{})
 	g.Expect(o.Containers).To(HaveExactElements(And(HaveField("Pod", "a"), HaveField("State", observe.StateTerminated))))
 
+	f.pod("a").Status.ContainerStatuses = nil
+	o = apply(g, target, scenarios.Advance{Duration: time.Second})
+	g.Expect(o.Containers).To(HaveExactElements(And(HaveField("Pod", "a"), HaveField("State", observe.StateTerminated))))
+
 	f.created = func(p *corev1.Pod) { f.runAll(p); unknown("b") }
 	o = apply(g, target, create("b"))
 	g.Expect(o.Containers).To(ContainElement(And(HaveField("Pod", "b"), HaveField("State", observe.StateWaiting))))
