@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -148,9 +147,6 @@ func (t *Target) busy() string {
 		if !p.gone && t.deleting(p) {
 			return "pod " + p.spec.Name + " is being deleted"
 		}
-		if !p.gone && p.ending() {
-			return "pod " + p.spec.Name + " has ended, and its sandbox has not been taken down"
-		}
 		if p.gone || p.done() {
 			continue
 		}
@@ -195,15 +191,6 @@ func (p *pod) done() bool {
 	return p.status.Phase == corev1.PodFailed || p.status.Phase == corev1.PodSucceeded
 }
 
-// ending says that the pod's phase is final and the kubelet is not done with it:
-// until its sandbox is down it counts as active and keeps its CPUs. A pod that
-// was rejected is done at once.
-func (p *pod) ending() bool {
-	return p.done() && !p.rejected() && slices.ContainsFunc(p.status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue
-	})
-}
-
 // busy says what a pod has still to do.
 func (p *pod) busy(groups map[string]cgroup.Group) string {
 	held := map[string]bool{}
@@ -234,6 +221,7 @@ func (p *pod) busy(groups map[string]cgroup.Group) string {
 			return "init container " + c.Name + " is " + stateOf(s)
 		}
 	}
+	over := 0
 	for _, c := range p.spec.Spec.Containers {
 		s := p.containerStatus(c.Name)
 		switch {
@@ -245,10 +233,16 @@ func (p *pod) busy(groups map[string]cgroup.Group) string {
 			}
 		case s.State.Terminated != nil && p.spec.Spec.RestartPolicy == corev1.RestartPolicyNever,
 			s.State.Terminated != nil && p.spec.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && s.State.Terminated.ExitCode == 0:
+			over++
 		case stuck(s) != "":
 		default:
 			return "container " + c.Name + " is " + stateOf(s)
 		}
+	}
+	if over == len(p.spec.Spec.Containers) {
+		// Until its sandbox is down the pod counts as active and keeps its CPUs;
+		// its phase is the last to change.
+		return "its containers have ended, and its phase does not say so"
 	}
 	return ""
 }

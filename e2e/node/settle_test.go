@@ -71,13 +71,9 @@ func TestSettleGivesUp(t *testing.T) {
 			"pod a is being deleted",
 		},
 		"ended, not torn down": {
-			create("a"),
-			func(f *fake) {
-				f.end("a", "app", 0)
-				f.pod("a").Status.Phase = corev1.PodSucceeded
-				f.pod("a").Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}}
-			},
-			"pod a has ended, and its sandbox has not been taken down",
+			create("a", func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }),
+			func(f *fake) { f.end("a", "app", 0) },
+			"pod a: its containers have ended, and its phase does not say so",
 		},
 		"rejected and alive": {create("a"), func(f *fake) { f.run("a", "app", "0"); f.reject("a", "Evicted", "") }, "a process of pod a still runs"},
 		"a stranger": {
@@ -101,8 +97,15 @@ func TestSettleGivesUp(t *testing.T) {
 
 // What will not go on by itself is not waited for.
 func TestSettled(t *testing.T) {
-	never := func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }
-	onFailure := func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyOnFailure }
+	pair := func(policy corev1.RestartPolicy) func(p *corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Spec.RestartPolicy = policy
+			other := p.Spec.Containers[0]
+			other.Name = "other"
+			p.Spec.Containers = append(p.Spec.Containers, other)
+		}
+	}
+	never, onFailure := pair(corev1.RestartPolicyNever), pair(corev1.RestartPolicyOnFailure)
 	waiting := func(reason string) func(f *fake) {
 		return func(f *fake) {
 			f.status("a", "app").State.Waiting = &corev1.ContainerStateWaiting{Reason: reason}
@@ -116,8 +119,8 @@ func TestSettled(t *testing.T) {
 	}{
 		"back-off":        {create("a"), waiting("ImagePullBackOff")},
 		"error":           {create("a"), waiting("CreateContainerError")},
-		"never restarted": {create("a", never), func(f *fake) { f.end("a", "app", 1) }},
-		"done well":       {create("a", onFailure), func(f *fake) { f.end("a", "app", 0) }},
+		"never restarted": {create("a", never), func(f *fake) { f.run("a", "other", "0"); f.end("a", "app", 1) }},
+		"done well":       {create("a", onFailure), func(f *fake) { f.run("a", "other", "0"); f.end("a", "app", 0) }},
 		"phase done":      {create("a", never), func(f *fake) { f.pod("a").Status.Phase = corev1.PodSucceeded }},
 		"rejected":        {create("a"), func(f *fake) { f.reject("a", "OutOfcpu", "") }},
 		"held init":       {held, func(f *fake) { f.run("a", "one", "0-7") }},
