@@ -1,6 +1,9 @@
 package paint
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Area is a part of a canvas. What is drawn in it stays in it.
 type Area struct {
@@ -35,11 +38,12 @@ func (a Area) Print(x, y int, text string, role Role, attr Attr) int {
 	if y < 0 || y >= a.H || x >= a.W {
 		return x
 	}
-	runes := []rune(text)
-	if room := a.W - x; len(runes) > room {
-		runes = append(runes[:max(room-1, 0):max(room-1, 0)], '…')
-	}
-	for _, r := range runes {
+	over := a.W < x+utf8.RuneCountInString(text)
+	for _, r := range text {
+		if over && x >= a.W-1 {
+			a.Set(x, y, '…', role, attr)
+			return x + 1
+		}
 		a.Set(x, y, r, role, attr)
 		x++
 	}

@@ -67,7 +67,7 @@ func printable(r rune) rune {
 // colours; spaces at a line's end are left out.
 func (c *Canvas) String(p *Palette) string {
 	var b strings.Builder
-	b.Grow(c.w*c.h + c.h*16)
+	b.Grow(2*c.w*c.h + c.h*16) // a map's signs have more than one byte, and colours
 	for y := range c.h {
 		if y > 0 {
 			b.WriteByte('\n')
@@ -95,10 +95,12 @@ func (c *Canvas) line(b *strings.Builder, p *Palette, cells []cell) {
 			b.WriteString(prefix)
 			current = prefix
 		}
-		if at.r == 0 {
-			at.r = ' '
+		switch {
+		case at.r == 0:
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(at.r)
 		}
-		b.WriteRune(at.r)
 	}
 	if current != "" {
 		b.WriteString(reset)
