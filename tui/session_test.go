@@ -43,6 +43,17 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestLineInTheList types a line where pods are chosen, without looking for the
+// entry that asks for one.
+func TestLineInTheList(t *testing.T) {
+	g := NewWithT(t)
+	d := drive(t, Options{}, 80, 24)
+	d.press("a", "/", "type:web 2", "enter")
+	g.Expect(d.text()).To(ContainSubstring("web/app"))
+	d.press("a", "/", "type:web", "enter")
+	g.Expect(d.text()).To(And(ContainSubstring("want NAME CPUS"), ContainSubstring("> web")), "it stays to be mended")
+}
+
 // TestRefusedStep leaves the session as it was, and says why.
 func TestRefusedStep(t *testing.T) {
 	g := NewWithT(t)

@@ -9,6 +9,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/tui/paint"
 	"github.com/pinlab/pinlab/tui/view"
@@ -29,6 +30,7 @@ type verify struct {
 	cancel   context.CancelFunc
 
 	rows     []podRow
+	drift    cpuset.CPUSet // of the rows
 	selected string
 	top      int
 	finding  int
@@ -139,6 +141,7 @@ func (v *verify) show() {
 	}
 	v.mapState.show(v.node.Profile, v.node.Observation, nil, v.filter.text)
 	v.rows = podRows(&v.mapState.seen, v.owners, nil, v.filter.text)
+	v.markDrift()
 	if v.row() < 0 && len(v.rows) > 0 {
 		v.selected = v.rows[0].ref
 	}
@@ -237,7 +240,7 @@ func (v *verify) table(focused bool) view.Table {
 		switch {
 		case c.Assigned == "" || c.Actual == "":
 			drift = view.Cell{Text: "not known", Role: paint.Dim}
-		case drifted(c):
+		case !driftOf(c).IsEmpty():
 			actual.Role, drift = paint.Bad, view.Cell{Text: "DRIFT", Role: paint.Bad}
 		case c.Assigned == c.Actual:
 			actual.Text = "="

@@ -39,7 +39,7 @@ func (m *Model) drawVerify(a paint.Area) {
 	l.config.Print(0, 0, config, paint.Dim, 0)
 	view.Rule(l.mapRule, []string{"CPU map"}, 0, v.focus == onMap, v.note())
 	v.draw(l.grid, v.focus == onMap)
-	view.Legend(l.legend, v.owners.Legend(v.plan.Level))
+	view.Legend(l.legend, v.legend())
 	if l.list.H > 0 {
 		note := fmt.Sprintf("%d", len(v.rows))
 		if l.stacked {

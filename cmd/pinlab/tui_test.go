@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"github.com/charmbracelet/x/vt"
 	. "github.com/onsi/gomega"
 
+	"github.com/pinlab/pinlab/e2e/verify"
+	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/tui"
 	"github.com/pinlab/pinlab/tui/paint"
 )
@@ -180,6 +183,84 @@ func TestTUIVerifiesReports(t *testing.T) {
 	write("clobber-never-repaired")
 	c.shows("clobber-never-repaired on")
 	c.leave()
+}
+
+// TestTUIOpensAudits shows an audit that was made on another machine, and wants to
+// know which one.
+func TestTUIOpensAudits(t *testing.T) {
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "node-17.json")
+	cpus := func(list string) *observe.CPUs { c := observe.CPUs(list); return &c }
+	data, err := json.Marshal(verify.Report{
+		APIVersion: verify.APIVersion, Kind: verify.Kind,
+		Node:    verify.Node{Online: "0-15", NUMANodes: 2},
+		Kubelet: verify.Kubelet{State: "running", SharedPool: cpus("0,2-8,10-15"), Config: observe.Config{CPUManagerPolicy: "static"}},
+		Containers: []verify.Container{{
+			Namespace: "shop", Pod: "db", Container: "app", PodUID: "u", QoS: "Guaranteed", Running: true, Exclusive: true,
+			Assigned: cpus("1,9"), CPUs: cpus("0-15"), Effective: cpus("0-15"),
+		}},
+		Findings: []verify.Finding{{Severity: verify.Critical, Check: "cpuset", What: "shop/db/app can run on 14 CPUs that are not its own"}},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.WriteFile(file, data, 0o600)).To(Succeed())
+	_, err = reportNode(file, "sockets=1 cores=4")(t.Context())
+	g.Expect(err).To(MatchError(ContainSubstring("was made on a machine with CPUs 0-15 in 2 NUMA nodes; sockets=1 cores=4 has 0-3 in 1: name the machine with --profile")))
+	c := openConsole(t, tuiFlags{report: file, profile: "generic-2s4c-smt2"}, tui.Options{View: tui.ViewVerify, Profile: "generic-2s4c-smt2"})
+	c.shows("node-17.json")
+	c.shows("DRIFT")
+	c.shows("drift 14")
+	c.leave()
+
+	g.Expect(os.WriteFile(file, []byte(`{"kind": "BenchReport"}`), 0o600)).To(Succeed())
+	_, err = reportNode(file, "detected")(t.Context())
+	g.Expect(err).To(MatchError(ContainSubstring("not a report in JSON; 'pinlab verify -o json'")))
+}
+
+// TestTUIBenchIsCompared stops a bench, saves what it has, and compares the file.
+func TestTUIBenchIsCompared(t *testing.T) {
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "bench.json")
+	c := openConsole(t, tuiFlags{}, tui.Options{View: tui.ViewBench, Profile: "generic-1s4c"})
+	c.shows("enter measures it")
+	c.press("\r")
+	c.shows("repetition 2 of 8")
+	c.press("x")
+	c.shows("s saves them")
+	c.press("s")
+	c.shows("save the samples")
+	c.press("\x15" + file + "\r")
+	c.shows("compare with")
+	c.leave()
+	var out, problems strings.Builder
+	code := run(context.Background(), []string{"bench", "compare", file, file}, stdio{in: strings.NewReader(""), out: &out, err: &problems})
+	g.Expect(code).To(Equal(exitHeld), problems.String())
+	g.Expect(out.String()).To(ContainSubstring("single-numa-node"))
+	g.Expect(problems.String()).To(ContainSubstring("OLD was interrupted"))
+}
+
+// TestBenchInterrupted prints and saves what an interrupted run has.
+func TestBenchInterrupted(t *testing.T) {
+	asPinlab(t)
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "bench.json")
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, problems strings.Builder
+	done := make(chan int, 1)
+	go func() {
+		args := []string{"bench", "--profile", "generic-1s4c", "--fill", "empty", "--storage", "memory", "--request", "1", "--time", "1h", "--deadline", "2h", "--save", file}
+		done <- run(ctx, args, stdio{in: strings.NewReader(""), out: &out, err: &problems})
+	}()
+	time.Sleep(6 * time.Second) // nothing tells from outside that there are samples
+	cancel()
+	g.Expect(<-done).To(Equal(exitHarness))
+	if strings.Contains(problems.String(), "before anything was measured") {
+		t.Skip("this machine is too busy: in six seconds nothing was measured")
+	}
+	g.Expect(problems.String()).To(ContainSubstring("marked as interrupted"))
+	g.Expect(out.String()).To(ContainSubstring(" of 8 repetitions done"))
+	saved, err := os.ReadFile(file)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(saved)).To(ContainSubstring(`"interrupted": true`))
 }
 
 func TestTUIUsage(t *testing.T) {
