@@ -48,6 +48,9 @@ func layoutExplore(a paint.Area, mapLines int, focus focus) exploreLayout {
 	l.legend = left.Sub(1, 1+h, left.W-1, 1)
 	l.listRule = left.Sub(0, 2+h, left.W, 1)
 	l.list = left.Sub(1, 3+h, left.W-1, left.H-3-h)
+	if !l.stacked {
+		l.list.W-- // a column before the line
+	}
 	if l.stacked {
 		l.paneRule, l.pane = l.listRule, l.list
 		if focus == onPane {

@@ -66,13 +66,14 @@ func (a Area) Fill(r rune, role Role, attr Attr) {
 	}
 }
 
-// Invert marks a line of the area as selected.
+// Invert marks a line of the area as selected: one bar, in which only what is
+// wrong keeps its colour.
 func (a Area) Invert(y int) {
 	if y < 0 || y >= a.H {
 		return
 	}
 	for x := range a.W {
-		a.c.Mark(a.X+x, a.Y+y, Reverse)
+		a.c.Select(a.X+x, a.Y+y)
 	}
 }
 

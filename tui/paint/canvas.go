@@ -39,12 +39,16 @@ func (c *Canvas) Set(x, y int, r rune, role Role, attr Attr) {
 	c.cells[y*c.w+x] = cell{printable(r), role, attr}
 }
 
-// Mark adds attributes to what is drawn already.
-func (c *Canvas) Mark(x, y int, attr Attr) {
+// Select reverses what is drawn already.
+func (c *Canvas) Select(x, y int) {
 	if x < 0 || y < 0 || x >= c.w || y >= c.h {
 		return
 	}
-	c.cells[y*c.w+x].attr |= attr
+	at := &c.cells[y*c.w+x]
+	at.attr |= Reverse
+	if at.role != Bad {
+		at.role = Text
+	}
 }
 
 // printable keeps the grid a grid: what takes no column, or two, and what moves
