@@ -40,7 +40,7 @@ func (v *verify) markDrift() {
 func (v *verify) legend() []cpumap.Entry {
 	list := v.owners.Legend(v.plan.Level)
 	if n := v.drift.Size(); n > 0 {
-		mark := cpumap.Marks{{Symbol: 'a', Role: paint.Shared}}.Drift(cpuset.New(0))[0]
+		mark := cpumap.Marks{{Symbol: '_', Role: paint.Shared}}.Drift(cpuset.New(0))[0]
 		list = append([]cpumap.Entry{{Mark: mark, Text: fmt.Sprintf("drift %d", n)}}, list...)
 	}
 	return list

@@ -211,11 +211,11 @@ func (v *verify) paneLines(width int) []view.Line {
 		case "warning":
 			role = paint.Warn
 		}
-		mark := "  "
+		text := view.Wrap([]view.Line{{Text: fmt.Sprintf("  %s: %s: %s", f.Severity, f.Check, f.What), Role: role}}, width)
 		if i == v.finding {
-			mark = "▸ "
+			text[0].Text = "▸" + text[0].Text[1:]
 		}
-		lines = append(lines, view.Line{Text: fmt.Sprintf("%s%s: %s: %s", mark, f.Severity, f.Check, f.What), Role: role})
+		lines = append(lines, text...)
 		if i == v.finding {
 			for _, d := range f.Details {
 				lines = append(lines, view.Line{Text: "    " + d, Role: paint.Text})

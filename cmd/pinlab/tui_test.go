@@ -288,7 +288,10 @@ func TestTUIUsage(t *testing.T) {
 // leaves the terminal as it was.
 func TestTUIInTmux(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skip("tmux is not installed; the explorer is not tried in a real terminal")
+		if os.Getenv("REQUIRE_TMUX") == "1" {
+			t.Fatal("tmux is not installed, and REQUIRE_TMUX=1 wants it")
+		}
+		t.Skip("NOT RUN: the explorer in a real terminal, because tmux is not installed (apt-get install tmux)")
 	}
 	g := NewWithT(t)
 	dir := t.TempDir()

@@ -97,11 +97,11 @@ func recordedNode(r *scenarios.Result, step int, p *hwprofiles.Profile) tui.Node
 		Profile: p, Observation: s.Observation, Unread: append([]string{}, s.Observation.Unread...),
 	}
 	for _, v := range s.Violations {
-		severity := "critical"
+		f := tui.Finding{Severity: "critical", Check: v.Invariant, What: v.Detail}
 		if v.Expected {
-			severity = "note"
+			f.Severity, f.What = "note", v.Detail+" (expected)"
 		}
-		n.Findings = append(n.Findings, tui.Finding{Severity: severity, Check: v.Invariant, What: v.Detail})
+		n.Findings = append(n.Findings, f)
 	}
 	return n
 }
