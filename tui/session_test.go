@@ -229,8 +229,8 @@ func TestFlat(t *testing.T) {
 
 // TestAnHour goes through all four views as a user does in an hour, at a key
 // every two seconds: pods come and go, a scenario is stepped through, benches are
-// run, the node is audited again, the terminal is resized. The second half hour
-// needs no more memory than the first did.
+// run, the node is audited again, the terminal is resized. The hours after the
+// first need no more memory than it did.
 func TestAnHour(t *testing.T) {
 	g := NewWithT(t)
 	d := drive(t, Options{}, 80, 24)
@@ -251,14 +251,14 @@ func TestAnHour(t *testing.T) {
 	halfHour() // what is kept is full then
 	halfHour()
 	before := heap()
-	for range 2 {
+	for range 4 { // the longer, the smaller a leak that is seen
 		halfHour()
 	}
-	g.Expect(len(d.m.explore.frames)).To(BeNumerically("<=", maxFrames))
 	g.Expect(d.m.replay.rec).NotTo(BeNil())
 	g.Expect(d.m.bench.latest.Done).To(BeTrue())
 	g.Expect(d.m.verify.known).To(BeTrue())
 	after := heap()
-	t.Logf("heap after one hour %.1f MiB, after two %.1f MiB", float64(before)/(1<<20), float64(after)/(1<<20))
-	g.Expect(after).To(BeNumerically("<", before+before/10+2<<20))
+	t.Logf("heap after one hour %.2f MiB, after three %.2f MiB", float64(before)/(1<<20), float64(after)/(1<<20))
+	// The steps are kept for saving, some 50 bytes each; a frame too many is 2 KiB.
+	g.Expect(after).To(BeNumerically("<", before+256<<10))
 }
