@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,53 @@ func TestTUIUsage(t *testing.T) {
 		g.Expect(out.String()).To(BeEmpty())
 		g.Expect(problems.String()).To(HavePrefix("pinlab: "))
 	}
+}
+
+// TestExploredNodeIsFlat lets 400 pods come and go on a node with the real
+// managers; a hundred bytes of each stay, in a map of upstream's.
+func TestExploredNodeIsFlat(t *testing.T) {
+	g := NewWithT(t)
+	tools, err := newToolchain()
+	g.Expect(err).NotTo(HaveOccurred())
+	deps, err := newTUIDeps(tools, tuiFlags{root: "/"})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(deps.close)
+	file := filepath.Join(t.TempDir(), "pod.yaml")
+	g.Expect(os.WriteFile(file, []byte(`apiVersion: pinlab/v1alpha1
+kind: Scenario
+metadata: {name: pod}
+profile: generic-2s4c-smt2
+kubelet: {cpuManagerPolicy: static, reservedSystemCPUs: "0,8"}
+steps:
+- startKubelet: {}
+- createPod: {name: a, containers: [{name: app, cpu: 2, memory: 1Gi}]}
+- deletePod: a
+- expect: {kubelet: running}
+`), 0o600)).To(Succeed())
+	s, err := tools.loader.LoadFile(file)
+	g.Expect(err).NotTo(HaveOccurred())
+	p, err := deps.Resolve(s.Profile)
+	g.Expect(err).NotTo(HaveOccurred())
+	node, err := deps.Open(t.Context(), s, p)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = node.Close() })
+	apply := func(step int) {
+		_, err := node.Apply(t.Context(), s.Steps[step].Event)
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	apply(0)
+	heapAfter := func(pods int) uint64 {
+		for range pods {
+			apply(1)
+			apply(2)
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heapAfter(100)
+	g.Expect(heapAfter(300)).To(BeNumerically("<", before+512<<10))
 }
 
 // TestTUIInTmux runs the program as a user does: in tmux, at 80×24, resized, and
