@@ -19,7 +19,7 @@ GOFUMPT_VERSION     := v0.12.0
 STATICCHECK := $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 GOFUMPT     := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 
-.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab lab-deps boots agree
+.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab lab-deps tui-deps boots agree
 
 build:
 	$(GO) build -o $(BIN)/pinlab ./cmd/pinlab
@@ -27,7 +27,7 @@ build:
 run: build
 	$(BIN)/pinlab run
 
-test: lint build unit race fuzz-quick agree e2e
+test: lint build tui-deps unit race fuzz-quick agree e2e
 	$(BIN)/pinlab run >/dev/null
 
 # What the lab needs is installed where that is possible. Where it is not, the
@@ -68,6 +68,14 @@ BOOTS ?= 20
 boots: build lab-deps
 	$(BIN)/pinlab lab boots --profile $(LAB_PROFILE) --times $(BOOTS)
 
+# The explorer is tried in tmux, too. Where that cannot be installed the test says
+# so and is left out; with REQUIRE_TMUX=1 it fails.
+tui-deps:
+	@command -v tmux >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tmux >/dev/null; } || \
+		echo "NOT RUN: the explorer in a real terminal, because tmux is not installed and could not be: apt-get install tmux"
+
 unit:
 	$(GO) test ./...
 
@@ -99,7 +107,7 @@ $(GOFUMPT):
 	mv $(BIN)/gofumpt $@
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./sim/... ./scenarios/... ./hwprofiles/... ./bench/...
+	$(GO) test -run '^$$' -bench . -benchmem ./sim/... ./scenarios/... ./hwprofiles/... ./bench/... ./tui/...
 
 # Instrumenting the kubelet for the fuzzer takes longer than all other tests, so
 # 'make test' fuzzes the packages that do not import it; the corpora of all fuzz

@@ -69,6 +69,7 @@ const (
 	StatusDidNotFinish = record.DidNotFinish
 	StatusRefused      = record.Refused
 	StatusFailed       = record.Failed
+	StatusInterrupted  = record.Interrupted
 )
 
 // The storages of a Config.

@@ -17,7 +17,8 @@ import (
 
 // Run measures a plan and tells of its events; tell may be nil. What goes wrong
 // in a configuration is its result; an error is the harness's own failure, or
-// the end of ctx. What was measured before is in the report then, too.
+// the end of ctx: what was measured before is in the report then, which says that
+// it was interrupted.
 func Run(ctx context.Context, p *Plan, tell func(Event)) (*Report, error) {
 	if tell == nil {
 		tell = func(Event) {}
@@ -33,9 +34,7 @@ func Run(ctx context.Context, p *Plan, tell func(Event)) (*Report, error) {
 	r := newRunner(p, dirs, tell)
 	before := host.Look(os.DirFS("/"))
 	err = r.rounds(ctx)
-	for i := range r.results {
-		r.finish(i)
-	}
+	r.interrupt(err)
 	return r.report(before, host.Look(os.DirFS("/"))), err
 }
 
@@ -49,8 +48,8 @@ type runner struct {
 	results  []Result
 	used     []time.Duration // by each configuration
 	finished []bool
-	children int // run so far
-	unsteady []int
+	complete []int // repetitions of each configuration
+	unsteady []unsteady
 	// preempted and sampling are of all children.
 	preempted int64
 	sampling  time.Duration
@@ -60,7 +59,8 @@ func newRunner(p *Plan, dirs map[Storage]string, tell func(Event)) *runner {
 	n := len(p.Configs)
 	r := &runner{
 		plan: p, dirs: dirs, tell: tell, started: time.Now(),
-		results: make([]Result, n), used: make([]time.Duration, n), finished: make([]bool, n), unsteady: make([]int, n),
+		results: make([]Result, n), used: make([]time.Duration, n), finished: make([]bool, n),
+		complete: make([]int, n), unsteady: make([]unsteady, n),
 	}
 	for i, c := range p.Configs {
 		r.results[i] = Result{Config: c, Machine: p.Machines[i], Status: record.Done, Series: []Series{}}
@@ -82,7 +82,6 @@ func (r *runner) rounds(ctx context.Context) error {
 				continue
 			}
 			if err := r.repetition(ctx, i, rep); err != nil {
-				r.results[i].Status, r.results[i].Reason = record.Failed, "interrupted"
 				return err
 			}
 			if rep == r.plan.Repetitions-1 {
@@ -92,6 +91,22 @@ func (r *runner) rounds(ctx context.Context) error {
 		slices.Reverse(order)
 	}
 	return nil
+}
+
+// interrupt ends the configurations that are not finished, and keeps what there
+// is of them.
+func (r *runner) interrupt(cause error) {
+	for i := range r.results {
+		if r.finished[i] {
+			continue
+		}
+		r.results[i].Status = record.Interrupted
+		r.results[i].Reason = fmt.Sprintf("interrupted: %d of %d repetitions done", r.complete[i], r.plan.Repetitions)
+		if cause != nil && !errors.Is(cause, context.Canceled) {
+			r.results[i].Reason += ": " + cause.Error()
+		}
+		r.finish(i)
+	}
 }
 
 // repetition measures a configuration once.
@@ -127,7 +142,7 @@ func (r *runner) repetition(ctx context.Context, i, number int) error {
 		return err
 	}
 	r.used[i] += time.Since(began)
-	r.children++
+	r.complete[i]++
 	switch {
 	case o.done != nil:
 		r.note(i, o.done)
@@ -153,9 +168,7 @@ func (r *runner) repetition(ctx context.Context, i, number int) error {
 func (r *runner) note(i int, d *measure.Done) {
 	result := &r.results[i]
 	result.Rejected = d.Rejected
-	if d.Unsteady {
-		r.unsteady[i]++
-	}
+	r.unsteady[i].add(d.Unsteady)
 	r.preempted += d.Preempted
 	r.sampling += d.Sampling
 }
@@ -190,16 +203,17 @@ func (r *runner) event(i int) Event {
 // left estimates the time to come by that of the children so far; 0 before the
 // first is done.
 func (r *runner) left(elapsed time.Duration) time.Duration {
-	if r.children == 0 {
-		return 0
-	}
-	open := 0
-	for i := range r.results {
+	open, done := 0, 0
+	for i, n := range r.complete {
+		done += n
 		if !r.finished[i] {
-			open += r.plan.Repetitions - r.results[i].RepetitionsDone()
+			open += r.plan.Repetitions - n
 		}
 	}
-	return elapsed / time.Duration(r.children) * time.Duration(max(open, 0))
+	if done == 0 {
+		return 0
+	}
+	return elapsed / time.Duration(done) * time.Duration(open)
 }
 
 // report puts everything together.
@@ -213,32 +227,9 @@ func (r *runner) report(before, after host.State) *Report {
 		report.Warnings = append(report.Warnings, Warning{Text: text})
 	}
 	report.Warnings = append(report.Warnings, r.doubts()...)
+	report.Interrupted = slices.ContainsFunc(r.results, func(x Result) bool { return x.Status == record.Interrupted })
 	for i := range report.Warnings {
 		r.tell(Event{Kind: Warned, Total: len(r.results), Warning: &report.Warnings[i], Elapsed: time.Since(r.started)})
 	}
 	return report
-}
-
-// muchPreemption is how often a second is too often.
-const muchPreemption = 20
-
-// doubts are those about the children.
-func (r *runner) doubts() []Warning {
-	var out []Warning
-	unsteady := 0
-	for i, n := range r.unsteady {
-		if 2*n > r.plan.Repetitions {
-			unsteady++
-			out = append(out, Warning{About: r.results[i].Config.Name(), Text: fmt.Sprintf(
-				"%d of %d warm-ups ended by time before the times were steady; more time helps", n, r.plan.Repetitions)})
-		}
-	}
-	if unsteady > 0 {
-		summary := Warning{Text: fmt.Sprintf("in %d of %d configurations most warm-ups ended by time before the times were steady; more time helps", unsteady, len(r.results))}
-		out = append([]Warning{summary}, out...)
-	}
-	if s := r.sampling.Seconds(); s > 0 && float64(r.preempted)/s > muchPreemption {
-		out = append(out, Warning{Text: fmt.Sprintf("other work took the CPU away %d times in %.1f s of sampling: look at p50, not at p99 and max", r.preempted, s)})
-	}
-	return out
 }

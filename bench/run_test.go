@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/pinlab/pinlab/bench"
+	"github.com/pinlab/pinlab/bench/record"
 )
 
 // role tells the test program, started again as a child, what to be.
@@ -179,6 +180,45 @@ func TestInterrupted(t *testing.T) {
 	p := plan(t, "silent", bench.Request{Profiles: []string{"generic-1s4c"}, Fills: []string{"empty"}, Storages: []string{"memory"}, Requests: []int{1}})
 	r, err := bench.Run(ctx, p, nil)
 	g.Expect(err).To(MatchError(context.Canceled))
-	g.Expect(r.Results[0].Status).To(Equal(bench.StatusFailed))
-	g.Expect(r.Results[0].Reason).To(Equal("interrupted"))
+	g.Expect(r.Interrupted).To(BeTrue())
+	g.Expect(r.Results[0].Status).To(Equal(bench.StatusInterrupted))
+	g.Expect(r.Results[0].Reason).To(Equal("interrupted: 0 of 2 repetitions done"))
+}
+
+// TestInterruptedKeepsSamples ends a run after its first repetition: what there
+// is stays, and can be saved and read again.
+func TestInterruptedKeepsSamples(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	p := plan(t, "worker", bench.Request{Profiles: []string{"generic-1s4c"}, Fills: []string{"empty", "half"}, Storages: []string{"memory"}, Requests: []int{1}})
+	r, err := bench.Run(ctx, p, func(e bench.Event) {
+		if e.Kind == bench.Started && e.Index == 1 && e.Repetition == 1 {
+			cancel()
+		}
+	})
+	g.Expect(err).To(MatchError(context.Canceled))
+	g.Expect(r.Interrupted).To(BeTrue())
+	for _, result := range r.Results {
+		g.Expect(result.Status).To(Equal(bench.StatusInterrupted))
+		g.Expect(result.Reason).To(Equal("interrupted: 1 of 2 repetitions done"))
+		g.Expect(result.Of("admit").Summary.N).To(Equal(4))
+	}
+	data, err := record.Marshal(r)
+	g.Expect(err).NotTo(HaveOccurred())
+	back, err := record.Parse(data, "interrupted.json")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(back.Interrupted).To(BeTrue())
+}
+
+// TestWarmUps says of a node on which nothing is fast how much time it wants.
+func TestWarmUps(t *testing.T) {
+	g := NewWithT(t)
+	p := plan(t, "worker", bench.Request{
+		Profiles: []string{"sockets=2 nodes=8 cores=64"}, Fills: []string{"half"}, Storages: []string{"memory"}, Requests: []int{1}, Samples: 1,
+	})
+	p.Repetitions = 1
+	r, err := bench.Run(t.Context(), p, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Results[0].Status).To(Equal(bench.StatusDone), r.Results[0].Reason)
+	g.Expect(r.Warnings).To(ContainElement(HaveField("Text", MatchRegexp(`^in 1 of 1 configurations most warm-ups were too short .*; --time \d+m?\d*s is long enough`))))
 }

@@ -85,7 +85,11 @@ func (n benchNews) take(m *Model) tea.Cmd {
 	b.running = false
 	switch {
 	case errors.Is(n.err, context.Canceled):
-		m.say("stopped; the figures are of what was measured until then")
+		text := "stopped; the figures are of what was measured until then"
+		if b.latest.Done {
+			text += ", s saves them"
+		}
+		m.say(text)
 	case n.err != nil:
 		m.fail(fmt.Errorf("bench: %w", n.err))
 	default:
@@ -160,7 +164,7 @@ func (m *Model) pickComparison() {
 // askBenchSave asks for the file of a finished bench.
 func (m *Model) askBenchSave() {
 	if m.deps.BenchSave == nil || !m.bench.latest.Done {
-		m.fail(errors.New("there is nothing to save before the bench is done"))
+		m.fail(errors.New("there is nothing to save before the bench is done or stopped"))
 		return
 	}
 	m.overlay = newPrompt("save the samples", "bench.json", []string{"a file for 'pinlab bench compare OLD NEW'"}, func(m *Model, name string) (tea.Cmd, error) {

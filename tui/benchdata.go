@@ -27,8 +27,9 @@ type BenchUpdate struct {
 	Operations []BenchOperation
 	// Warnings say what the figures are not worth.
 	Warnings []string
-	// Done says that this is the last update.
-	Done bool
+	// Done says that this is the last update, and that its samples can be saved;
+	// Stopped that the run was ended before all was measured.
+	Done, Stopped bool
 }
 
 // BenchOperation is one path through the managers, policy beside policy.

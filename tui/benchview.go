@@ -28,7 +28,7 @@ func (m *Model) drawBench(a paint.Area) {
 	switch {
 	case u.Done && b.saved != "":
 		text = "saved in " + b.saved
-	case u.Done:
+	case u.Done && !u.Stopped:
 		text = "done"
 	case !b.running:
 		text = "stopped"

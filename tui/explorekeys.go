@@ -35,7 +35,7 @@ func (m *Model) exploreKey(k tea.KeyPressMsg) tea.Cmd {
 	case e.focus == onMap:
 		e.mapKey(m, k)
 	case e.focus == onPane:
-		e.paneFrom = scrollKey(m, k, e.paneFrom, m.exploreLayout(m.area()).pane.H)
+		e.paneFrom = scrollKey(m, k, e.paneFrom, e.layout(m.area(), e.focus).pane.H)
 	default:
 		return m.listKey(k)
 	}
@@ -73,7 +73,7 @@ func (m *Model) listKey(k tea.KeyPressMsg) tea.Cmd {
 		e.focus, e.tab, e.paneFrom = onPane, tabExplain, 0
 		return m.askExplain()
 	}
-	at := moveKey(m, k, e.at(), len(e.rows), m.exploreLayout(m.area()).list.H-1)
+	at := moveKey(m, k, e.at(), len(e.rows), e.layout(m.area(), e.focus).list.H-1)
 	if at < 0 || at >= len(e.rows) || e.rows[at].ref == e.selected {
 		return nil
 	}
@@ -110,7 +110,7 @@ func scrollKey(m *Model, k tea.KeyPressMsg, from, page int) int {
 
 func (m *Model) exploreClick(x, y int) tea.Cmd {
 	e := m.explore
-	l := m.exploreLayout(m.area())
+	l := e.layout(m.area(), e.focus)
 	switch {
 	case l.grid.Contains(x, y):
 		e.focus = onMap

@@ -48,6 +48,9 @@ func layoutExplore(a paint.Area, mapLines int, focus focus) exploreLayout {
 	l.legend = left.Sub(1, 1+h, left.W-1, 1)
 	l.listRule = left.Sub(0, 2+h, left.W, 1)
 	l.list = left.Sub(1, 3+h, left.W-1, left.H-3-h)
+	if !l.stacked {
+		l.list.W-- // a column before the line
+	}
 	if l.stacked {
 		l.paneRule, l.pane = l.listRule, l.list
 		if focus == onPane {
@@ -59,21 +62,9 @@ func layoutExplore(a paint.Area, mapLines int, focus focus) exploreLayout {
 	return l
 }
 
-// exploreLayout is the layout for the screen as it is.
-func (m *Model) exploreLayout(a paint.Area) exploreLayout {
-	e := m.explore
-	l := layoutExplore(a, 1000, e.focus)
-	if e.ready() {
-		e.fit(l.grid.W, l.grid.H)
-		l = layoutExplore(a, e.plan.Lines, e.focus)
-		e.fit(l.grid.W, l.grid.H)
-	}
-	return l
-}
-
 func (m *Model) drawExplore(a paint.Area) {
 	e := m.explore
-	l := m.exploreLayout(a)
+	l := e.layout(a, e.focus)
 	l.config.Print(0, 0, e.configLine(), paint.Dim, 0)
 	if !e.ready() {
 		text := "no machine; p chooses one"

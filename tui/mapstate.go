@@ -76,11 +76,23 @@ func matches(text, filter string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(filter))
 }
 
-// fit makes the plan for an area and keeps the cursor in sight.
-func (s *mapState) fit(w, h int) {
+// layout shares out an area between the map and the panes, and keeps the cursor
+// in sight.
+func (s *mapState) layout(a paint.Area, f focus) exploreLayout {
+	const all = 1000 // lines: as many as there may be
+	l := layoutExplore(a, all, f)
 	if !s.ready() {
-		return
+		return l
 	}
+	s.fit(l.grid.W, l.grid.H)
+	l = layoutExplore(a, s.plan.Lines, f)
+	s.from = s.plan.Scroll(s.from, l.grid.H, s.plan.Line(s.cpu))
+	return l
+}
+
+// fit makes the plan for so many columns and lines. Folding levels until they
+// fit is most of the work of a frame, so it is done only for another size.
+func (s *mapState) fit(w, h int) {
 	key := planKey{s.machine, s.scope, s.level, w, h}
 	if s.plan == nil || s.planned != key {
 		level := s.level
@@ -89,7 +101,6 @@ func (s *mapState) fit(w, h int) {
 		}
 		s.plan, s.planned = s.machine.Plan(s.scope, level, w), key
 	}
-	s.from = s.plan.Scroll(s.from, h, s.plan.Line(s.cpu))
 }
 
 func (s *mapState) draw(a paint.Area, focused bool) {

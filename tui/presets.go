@@ -40,8 +40,8 @@ func (e *explore) presets() []preset {
 }
 
 func (m *Model) pickPreset() {
-	choices := []choice{{name: "a line…", note: "web 2 1Gi x3, or the scenarios' shorthand in braces", do: func(m *Model) tea.Cmd {
-		m.askPod()
+	choices := []choice{{name: "a line…", note: "NAME CPUS [MEMORY] [xREPLICAS], or the scenarios' shorthand", do: func(m *Model) tea.Cmd {
+		m.askPod(m.explore.newName("pod") + " 2 1Gi")
 		return nil
 	}}}
 	for _, p := range m.explore.presets() {
@@ -51,6 +51,11 @@ func (m *Model) pickPreset() {
 	}
 	p := newPicker("add a pod", choices)
 	p.at = 1
+	p.typedHint = "enter adds it, as NAME CPUS [MEMORY] [xREPLICAS]"
+	p.typed = func(m *Model, text string) tea.Cmd { // a line without choosing "a line…" first
+		m.askPod(text)
+		return m.overlay.key(m, tea.KeyPressMsg{Code: tea.KeyEnter})
+	}
 	m.overlay = p
 }
 
@@ -74,8 +79,8 @@ func (e *explore) waiting(name string) bool {
 	return false
 }
 
-func (m *Model) askPod() {
-	m.overlay = newPrompt("add a pod", m.explore.newName("pod")+" 2 1Gi", []string{
+func (m *Model) askPod(text string) {
+	m.overlay = newPrompt("add a pod", text, []string{
 		"NAME CPUS [MEMORY] [xREPLICAS], requests = limits; or the scenarios' shorthand:",
 		"{name: web, containers: [{name: app, cpuRequest: 1, cpuLimit: 2, memory: 1Gi}]}",
 	}, func(m *Model, text string) (tea.Cmd, error) {

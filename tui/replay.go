@@ -251,7 +251,7 @@ func (m *Model) replayKey(k tea.KeyPressMsg) tea.Cmd {
 			r.selected = r.rows[at].ref
 		}
 	default:
-		r.paneFrom = scrollKey(m, k, r.paneFrom, m.replayLayout(m.area()).pane.H)
+		r.paneFrom = scrollKey(m, k, r.paneFrom, r.layout(belowTimeline(m.area()), r.focus).pane.H)
 	}
 	return nil
 }

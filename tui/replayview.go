@@ -10,18 +10,8 @@ import (
 	"github.com/pinlab/pinlab/tui/view"
 )
 
-// replayLayout is the explorer's below the timeline.
-func (m *Model) replayLayout(a paint.Area) exploreLayout {
-	r := m.replay
-	below := a.Sub(0, 2, a.W, a.H-2)
-	l := layoutExplore(below, 1000, r.focus)
-	if r.ready() {
-		r.fit(l.grid.W, l.grid.H)
-		l = layoutExplore(below, r.plan.Lines, r.focus)
-		r.fit(l.grid.W, l.grid.H)
-	}
-	return l
-}
+// belowTimeline is where the replay has its map and panes.
+func belowTimeline(a paint.Area) paint.Area { return a.Sub(0, 2, a.W, a.H-2) }
 
 func (m *Model) drawReplay(a paint.Area) {
 	r := m.replay
@@ -40,7 +30,7 @@ func (m *Model) drawReplay(a paint.Area) {
 		a.Print(x+2, 0, "replaying "+r.loading+"…", paint.Dim, 0)
 	}
 	view.Timeline(a.Sub(1, 1, a.W-2, 1), r.ticks, r.at)
-	l := m.replayLayout(a)
+	l := r.layout(belowTimeline(a), r.focus)
 	if r.ready() {
 		l.config.Print(0, 0, configText(&r.mapState.seen), paint.Dim, 0)
 		view.Rule(l.mapRule, []string{"CPU map"}, 0, r.focus == onMap, r.note())
@@ -124,7 +114,7 @@ func (m *Model) replayClick(x, y int) tea.Cmd {
 		return nil
 	}
 	a := m.area()
-	l := m.replayLayout(a)
+	l := r.layout(belowTimeline(a), r.focus)
 	line := a.Sub(1, 1, a.W-2, 1)
 	switch {
 	case line.Contains(x, y):

@@ -43,6 +43,17 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestLineInTheList types a line where pods are chosen, without looking for the
+// entry that asks for one.
+func TestLineInTheList(t *testing.T) {
+	g := NewWithT(t)
+	d := drive(t, Options{}, 80, 24)
+	d.press("a", "/", "type:web 2", "enter")
+	g.Expect(d.text()).To(ContainSubstring("web/app"))
+	d.press("a", "/", "type:web", "enter")
+	g.Expect(d.text()).To(And(ContainSubstring("want NAME CPUS"), ContainSubstring("> web")), "it stays to be mended")
+}
+
 // TestRefusedStep leaves the session as it was, and says why.
 func TestRefusedStep(t *testing.T) {
 	g := NewWithT(t)
@@ -186,16 +197,18 @@ func TestAnything(t *testing.T) {
 	}
 }
 
+// heap is what is in use after a collection.
+func heap() uint64 {
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
+}
+
 // TestFlat explores for long: what is remembered does not grow without bound.
 func TestFlat(t *testing.T) {
 	g := NewWithT(t)
 	d := drive(t, Options{Profile: "sockets=1 cores=4 threads=2"}, 80, 24)
-	heap := func() uint64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
 	cycle := func(n int) {
 		for range n {
 			d.run(d.m.do("createPod: {name: a, containers: [{name: app, cpu: 2, memory: 1Gi}]}"))
@@ -212,4 +225,40 @@ func TestFlat(t *testing.T) {
 	}
 	d.run(d.m.do("reconcile: {}"))
 	g.Expect(d.text()).To(ContainSubstring("save the session"))
+}
+
+// TestAnHour goes through all four views as a user does in an hour, at a key
+// every two seconds: pods come and go, a scenario is stepped through, benches are
+// run, the node is audited again, the terminal is resized. The hours after the
+// first need no more memory than it did.
+func TestAnHour(t *testing.T) {
+	g := NewWithT(t)
+	d := drive(t, Options{}, 80, 24)
+	round := []string{
+		"1", "a", "enter", "tab", "]", "tab", "j", "+", "-", "z", "Z", "tab", "f", "j", "enter", "enter", "r", "d", "/", "type:pod", "esc", "?", "esc",
+		"2", "o", "enter", "l", "n", "]", "h", "G", "g",
+		"3", "enter", "]", "[",
+		"4", "r", "n", "tab", "tab", "j",
+	}
+	sizes := [][2]int{{80, 24}, {120, 40}, {200, 60}, {40, 12}}
+	halfHour := func() {
+		for i := range 30 * 60 / 2 / len(round) {
+			size := sizes[i%len(sizes)]
+			d.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			d.press(round...)
+		}
+	}
+	halfHour() // what is kept is full then
+	halfHour()
+	before := heap()
+	for range 4 { // the longer, the smaller a leak that is seen
+		halfHour()
+	}
+	g.Expect(d.m.replay.rec).NotTo(BeNil())
+	g.Expect(d.m.bench.latest.Done).To(BeTrue())
+	g.Expect(d.m.verify.known).To(BeTrue())
+	after := heap()
+	t.Logf("heap after one hour %.2f MiB, after three %.2f MiB", float64(before)/(1<<20), float64(after)/(1<<20))
+	// The steps are kept for saving, some 50 bytes each; a frame too many is 2 KiB.
+	g.Expect(after).To(BeNumerically("<", before+256<<10))
 }

@@ -9,6 +9,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"k8s.io/utils/cpuset"
 
 	"github.com/pinlab/pinlab/tui/paint"
 	"github.com/pinlab/pinlab/tui/view"
@@ -29,6 +30,7 @@ type verify struct {
 	cancel   context.CancelFunc
 
 	rows     []podRow
+	drift    cpuset.CPUSet // of the rows
 	selected string
 	top      int
 	finding  int
@@ -139,6 +141,7 @@ func (v *verify) show() {
 	}
 	v.mapState.show(v.node.Profile, v.node.Observation, nil, v.filter.text)
 	v.rows = podRows(&v.mapState.seen, v.owners, nil, v.filter.text)
+	v.markDrift()
 	if v.row() < 0 && len(v.rows) > 0 {
 		v.selected = v.rows[0].ref
 	}
@@ -208,11 +211,11 @@ func (v *verify) paneLines(width int) []view.Line {
 		case "warning":
 			role = paint.Warn
 		}
-		mark := "  "
+		text := view.Wrap([]view.Line{{Text: fmt.Sprintf("  %s: %s: %s", f.Severity, f.Check, f.What), Role: role}}, width)
 		if i == v.finding {
-			mark = "▸ "
+			text[0].Text = "▸" + text[0].Text[1:]
 		}
-		lines = append(lines, view.Line{Text: fmt.Sprintf("%s%s: %s: %s", mark, f.Severity, f.Check, f.What), Role: role})
+		lines = append(lines, text...)
 		if i == v.finding {
 			for _, d := range f.Details {
 				lines = append(lines, view.Line{Text: "    " + d, Role: paint.Text})
@@ -237,7 +240,7 @@ func (v *verify) table(focused bool) view.Table {
 		switch {
 		case c.Assigned == "" || c.Actual == "":
 			drift = view.Cell{Text: "not known", Role: paint.Dim}
-		case drifted(c):
+		case !driftOf(c).IsEmpty():
 			actual.Role, drift = paint.Bad, view.Cell{Text: "DRIFT", Role: paint.Bad}
 		case c.Assigned == c.Actual:
 			actual.Text = "="

@@ -10,17 +10,6 @@ import (
 	"github.com/pinlab/pinlab/tui/view"
 )
 
-func (m *Model) verifyLayout(a paint.Area) exploreLayout {
-	v := m.verify
-	l := layoutExplore(a, 1000, v.focus)
-	if v.ready() {
-		v.fit(l.grid.W, l.grid.H)
-		l = layoutExplore(a, v.plan.Lines, v.focus)
-		v.fit(l.grid.W, l.grid.H)
-	}
-	return l
-}
-
 func (m *Model) drawVerify(a paint.Area) {
 	v := m.verify
 	if !v.known {
@@ -39,7 +28,7 @@ func (m *Model) drawVerify(a paint.Area) {
 		view.Text(a.Sub(1, 1, a.W-2, a.H-1), view.Wrap(lines, a.W-3), 0)
 		return
 	}
-	l := m.verifyLayout(a)
+	l := v.layout(a, v.focus)
 	config := configText(&v.mapState.seen)
 	if v.looking {
 		config = "looking… " + config
@@ -50,7 +39,7 @@ func (m *Model) drawVerify(a paint.Area) {
 	l.config.Print(0, 0, config, paint.Dim, 0)
 	view.Rule(l.mapRule, []string{"CPU map"}, 0, v.focus == onMap, v.note())
 	v.draw(l.grid, v.focus == onMap)
-	view.Legend(l.legend, v.owners.Legend(v.plan.Level))
+	view.Legend(l.legend, v.legend())
 	if l.list.H > 0 {
 		note := fmt.Sprintf("%d", len(v.rows))
 		if l.stacked {
@@ -83,7 +72,7 @@ func (m *Model) verifyClick(x, y int) tea.Cmd {
 	if !v.known {
 		return nil
 	}
-	l := m.verifyLayout(m.area())
+	l := v.layout(m.area(), v.focus)
 	switch {
 	case l.grid.Contains(x, y):
 		v.focus = onMap

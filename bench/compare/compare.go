@@ -124,7 +124,15 @@ func Reports(before, after *record.Report, o Options) (*Comparison, error) {
 		return nil, fmt.Errorf("%w: OLD has %s, NEW has %s", ErrNothingCommon, short(c.OnlyOld), short(c.OnlyNew))
 	}
 	judge(c.Rows, o)
-	c.Warnings = environments(before.Environment, after.Environment)
+	for _, run := range []struct {
+		name string
+		of   *record.Report
+	}{{"OLD", before}, {"NEW", after}} {
+		if run.of.Interrupted {
+			c.Warnings = append(c.Warnings, run.name+" was interrupted: some configurations have fewer repetitions, or none")
+		}
+	}
+	c.Warnings = append(c.Warnings, environments(before.Environment, after.Environment)...)
 	return c, nil
 }
 
@@ -155,7 +163,11 @@ func environments(a, b record.Environment) []string {
 // the other rows.
 func results(before, after *record.Result, o Options) []Row {
 	whole := Row{Config: before.Config, P: 1, Adjusted: 1}
-	finished := func(r *record.Result) bool { return r.Status == record.Done }
+	// What an interrupted run has of a configuration are samples like others, of
+	// fewer repetitions.
+	finished := func(r *record.Result) bool {
+		return r.Status == record.Done || r.Status == record.Interrupted && len(r.Series) > 0
+	}
 	switch {
 	case !finished(before) && !finished(after):
 		whole.Verdict, whole.Note = Incomparable, "neither run finished it: "+after.Reason

@@ -197,11 +197,17 @@ func TestOutcomes(t *testing.T) {
 	late.Results[0].Status, late.Results[0].Reason, late.Results[0].Series = record.DidNotFinish, "did not finish in 5s", nil
 	rejected := one(constant(8, 100))
 	rejected.Results[0].Rejected = "SMTAlignmentError"
+	cut := one(constant(5, 130)) // interrupted after five of eight repetitions
+	cut.Interrupted, cut.Results[0].Status = true, record.Interrupted
+	nothing := one(nil)
+	nothing.Interrupted, nothing.Results[0].Status, nothing.Results[0].Series = true, record.Interrupted, nil
 	for _, c := range []struct {
 		before, after *record.Report
 		want          Verdict
 		note          string
 	}{
+		{finished, cut, Slower, ""},
+		{finished, nothing, Incomparable, "done in OLD, interrupted in NEW"},
 		{finished, late, Slower, "OLD finished, NEW did not finish in 5s"},
 		{late, finished, Faster, "NEW finished, OLD did not finish in 5s"},
 		{late, late, Incomparable, "neither run finished it: did not finish in 5s"},

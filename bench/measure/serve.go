@@ -22,7 +22,7 @@ type Request struct {
 	Operations []record.Operation `json:"operations"`
 	// Samples is how many to take of each operation; 0 leaves it to Budget.
 	Samples int `json:"samples,omitempty"`
-	// Budget is the time for taking samples, and half of the most for
+	// Budget is the time for taking samples, and what bounds the
 	// warming up. With Samples it does not end the sampling.
 	Budget time.Duration `json:"budget"`
 }
@@ -42,12 +42,21 @@ type Reply struct {
 // Done ends a repetition.
 type Done struct {
 	Rejected string `json:"rejected,omitempty"`
-	// Unsteady says that the warm-up ended by time alone.
-	Unsteady bool `json:"unsteady,omitempty"`
+	// Unsteady tells of a warm-up that ended by time alone; nil when none did.
+	Unsteady *Unsteady `json:"unsteady,omitempty"`
 	// Preempted counts how often the kernel took the CPU away while samples
 	// were taken, and Sampling how long that was.
 	Preempted int64         `json:"preempted"`
 	Sampling  time.Duration `json:"sampling"`
+}
+
+// Unsteady is a warm-up that ended before the times were steady.
+type Unsteady struct {
+	// Factor is how many times as long it should have been to tell anything; 0
+	// when it was long enough.
+	Factor float64 `json:"factor,omitempty"`
+	// Drift is by how much the times still changed, as a share.
+	Drift float64 `json:"drift,omitempty"`
 }
 
 // Serve is a child's whole life: one request on r, replies on w. An error is the
@@ -90,11 +99,20 @@ const (
 	// flushEvery is how long samples are held back; they are sent between two
 	// cycles.
 	flushEvery = 100 * time.Millisecond
-	// warmShare times the budget is the most that a warm-up takes.
+	// warmShare times the budget is the most that a warm-up takes, or leastWarm:
+	// what is fast is steady long before, and what is slow needs some time to
+	// show anything.
 	warmShare = 2
+	leastWarm = 200 * time.Millisecond
 	// restartShare is the part of the budget that restarts get.
 	restartShare = 4
 )
+
+// LeastWarm is the time for sampling below which warm-ups are no shorter, when it
+// is shared out among so many repetitions.
+func LeastWarm(repetitions int) time.Duration {
+	return leastWarm / warmShare * time.Duration(repetitions)
+}
 
 func run(req Request, send func(Reply)) (Done, error) {
 	s, _, err := newSession(req.Config, req.StateDir)
@@ -124,11 +142,13 @@ func run(req Request, send func(Reply)) (Done, error) {
 			continue
 		}
 		s.tell = nil
-		steady, err := warm(p.once, warmShare*p.budget)
+		unsteady, err := warm(p.once, max(warmShare*p.budget, leastWarm))
 		if err != nil {
 			return done, err
 		}
-		done.Unsteady = done.Unsteady || !steady
+		if done.Unsteady == nil || unsteady != nil && unsteady.Factor > done.Unsteady.Factor {
+			done.Unsteady = unsteady
+		}
 		s.tell = b.add
 		runtime.GC() // nobody pays for the warm-up
 		before, started := preemptions(), time.Now()
@@ -144,20 +164,26 @@ func run(req Request, send func(Reply)) (Done, error) {
 	return done, nil
 }
 
-// warm repeats until the times are steady, or the limit is reached.
-func warm(once func() error, limit time.Duration) (steady bool, err error) {
+// warm repeats until the times are steady, which is nil, or the limit is reached.
+func warm(once func() error, limit time.Duration) (*Unsteady, error) {
 	w := stats.Steadiness{Window: steadyWindow, Tolerance: steadyTolerance}
-	for began := time.Now(); !steady; {
+	began := time.Now()
+	for n := 1; ; n++ {
 		started := time.Now()
 		if err := once(); err != nil {
-			return false, err
+			return nil, err
 		}
-		steady = w.Add(float64(time.Since(started)))
-		if time.Since(began) > limit {
-			break
+		if w.Add(float64(time.Since(started))) {
+			return nil, nil
+		}
+		switch spent := time.Since(began); {
+		case spent <= limit:
+		case n < w.Needs():
+			return &Unsteady{Factor: float64(spent) / float64(limit) * float64(w.Needs()) / float64(n)}, nil
+		default:
+			return &Unsteady{Drift: w.Drift()}, nil
 		}
 	}
-	return steady, nil
 }
 
 // take repeats samples times, or as often as the budget allows.

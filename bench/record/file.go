@@ -207,9 +207,9 @@ func checkResult(r *Result) error {
 		return errors.New("the configuration has no profile, policy, fill or request")
 	}
 	switch r.Status {
-	case Done, DidNotFinish, Refused, Failed:
+	case Done, DidNotFinish, Refused, Failed, Interrupted:
 	default:
-		return fmt.Errorf("status %q: want %s, %s, %s or %s", r.Status, Done, DidNotFinish, Refused, Failed)
+		return fmt.Errorf("status %q: want %s, %s, %s, %s or %s", r.Status, Done, DidNotFinish, Refused, Failed, Interrupted)
 	}
 	seen := map[Operation]bool{}
 	samples := 0

@@ -108,6 +108,9 @@ const (
 	// Refused says that the kubelet does not start with the configuration.
 	Refused Status = "refused"
 	Failed  Status = "failed"
+	// Interrupted says that somebody ended the run; the samples until then are
+	// kept.
+	Interrupted Status = "interrupted"
 )
 
 // Series are the samples of one operation in one configuration.
@@ -204,9 +207,11 @@ type Report struct {
 	APIVersion  string      `json:"apiVersion"`
 	Kind        string      `json:"kind"`
 	Environment Environment `json:"environment"`
-	Results     []Result    `json:"results"`
-	Growth      []Growth    `json:"growth,omitempty"`
-	Warnings    []Warning   `json:"warnings,omitempty"`
+	// Interrupted says that the run was ended before all was measured.
+	Interrupted bool      `json:"interrupted,omitempty"`
+	Results     []Result  `json:"results"`
+	Growth      []Growth  `json:"growth,omitempty"`
+	Warnings    []Warning `json:"warnings,omitempty"`
 }
 
 // Growth is how the cost of an operation grows along one axis, all else equal:

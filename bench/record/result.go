@@ -35,15 +35,6 @@ func (r *Result) Of(op Operation) *Series {
 	return nil
 }
 
-// RepetitionsDone is the number of repetitions with samples of anything.
-func (r *Result) RepetitionsDone() int {
-	n := 0
-	for _, s := range r.Series {
-		n = max(n, len(s.Repetitions))
-	}
-	return n
-}
-
 // Clone returns a copy that shares no samples.
 func (r *Result) Clone() Result {
 	c := *r

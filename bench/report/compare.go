@@ -31,11 +31,7 @@ func Comparison(w io.Writer, c *compare.Comparison) error {
 		lines = append(lines, append(cells(differ, &results[i]), comparedCells(r)...))
 	}
 	rows(&buf, len(differ)+1, lines)
-	for _, r := range c.Rows {
-		if r.Note != "" {
-			fmt.Fprintf(&buf, "note: %s\n", strings.TrimSpace(Subject(r)+": "+r.Note))
-		}
-	}
+	notes(&buf, c.Rows)
 	for _, name := range c.OnlyOld {
 		fmt.Fprintf(&buf, "only in OLD: %s\n", name)
 	}
@@ -66,6 +62,25 @@ func Comparison(w io.Writer, c *compare.Comparison) error {
 	buf.WriteByte('\n')
 	_, err := w.Write(buf.Bytes())
 	return err
+}
+
+// notes writes the rows' notes; one that many rows share stands once.
+func notes(w io.Writer, rows []compare.Row) {
+	const many = 4
+	shared := map[string]int{}
+	for _, r := range rows {
+		shared[r.Note]++
+	}
+	for _, r := range rows {
+		switch n := shared[r.Note]; {
+		case r.Note == "" || n == 0:
+		case n < many:
+			fmt.Fprintf(w, "note: %s\n", strings.TrimSpace(Subject(r)+": "+r.Note))
+		default:
+			fmt.Fprintf(w, "note: %d comparisons: %s\n", n, r.Note)
+			shared[r.Note] = 0
+		}
+	}
 }
 
 // withoutSizes drops the columns about machines, which a comparison does not

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,8 +50,12 @@ reported as "did not finish"; the others go on.
 What may have disturbed the run (load, throttling, a changing clock) is printed
 as a warning on stderr; it never changes a result.
 
+Ctrl-c ends a run early: what was measured until then is printed and saved, and
+says that it was interrupted.
+
 Exit codes: 0 measured; 2 bad input or usage, or the kubelet refuses a
-configuration; 3 the harness could not do its work (a process crashed).`,
+configuration; 3 the harness could not do its work (a process crashed), or was
+interrupted.`,
 		Example: `  # a quick look
   pinlab bench
 
@@ -203,14 +208,15 @@ func runBench(cmd *cobra.Command, f benchFlags) error {
 	progress := newBenchProgress(cmd.ErrOrStderr(), len(p.Configs))
 	r, err := bench.Run(cmd.Context(), p, progress.tell)
 	progress.close()
-	if err != nil {
+	interrupted := r != nil && errors.Is(err, context.Canceled)
+	if err != nil && !interrupted {
 		if errors.Is(err, bench.ErrInput) {
 			return err
 		}
-		if errors.Is(err, context.Canceled) {
-			err = errors.New("interrupted; nothing is written of what was measured")
-		}
 		return harness(err)
+	}
+	if interrupted && !measured(r) {
+		return harness(errors.New("interrupted before anything was measured; no file is written"))
 	}
 	if err := writeBench(cmd.OutOrStdout(), f.output, r); err != nil {
 		return harness(err)
@@ -224,7 +230,15 @@ func runBench(cmd *cobra.Command, f benchFlags) error {
 	if err := files.write(r); err != nil {
 		return harness(err)
 	}
+	if interrupted {
+		return harness(errors.New("interrupted: what was measured until then is shown and saved, marked as interrupted"))
+	}
 	return benchVerdict(r)
+}
+
+// measured says that there are samples of anything.
+func measured(r *bench.Report) bool {
+	return slices.ContainsFunc(r.Results, func(x bench.Result) bool { return len(x.Series) > 0 })
 }
 
 func writeBench(w io.Writer, format string, r *bench.Report) error {

@@ -46,8 +46,9 @@ could not do its work.`,
   # step through a scenario
   pinlab tui unable-to-freeze
 
-  # this node as it is; or what a run in the lab has seen
+  # this node as it is; an audit made on another one; what a run in the lab has seen
   sudo pinlab tui --view verify
+  pinlab tui --report node-17.json --profile node-17.yaml
   pinlab run --target lab first-pin -o json > lab.json; pinlab tui --report lab.json`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return scenarios.CorpusNames(), cobra.ShellCompDirectiveDefault
@@ -58,7 +59,7 @@ could not do its work.`,
 	flags.StringVarP(&f.profile, "profile", "p", worker.Detected, "machine to explore: a profile name, a file, a shape, or 'detected' for this one")
 	flags.StringVar(&f.config, "config", "", "KubeletConfiguration to begin with; without it static, with the first core reserved")
 	flags.StringVar(&f.view, "view", "", "explore, replay, bench or verify")
-	flags.StringVar(&f.report, "report", "", "show a run's JSON report in the verify view instead of this node")
+	flags.StringVar(&f.report, "report", "", "show a JSON report of verify or run in the verify view instead of this node")
 	flags.StringVar(&f.root, "root", "/", "where the node's file system is, for the verify view")
 	flags.StringVar(&f.theme, "theme", "auto", "auto, dark, light or none")
 	flags.BoolVar(&f.noMouse, "no-mouse", false, "leave the mouse to the terminal")
@@ -151,7 +152,7 @@ func (f tuiFlags) options(cmd *cobra.Command, args []string) (tui.Options, error
 		}
 	}
 	if f.report != "" {
-		if _, err := reportNode(f.report)(cmd.Context()); err != nil {
+		if _, err := reportNode(f.report, f.profile)(cmd.Context()); err != nil {
 			return o, err
 		}
 		if f.view == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -58,7 +59,8 @@ func comparisonRequest(spec tui.BenchSpec) (bench.Request, func(bench.Config) st
 	return r, func(c bench.Config) string { return c.TopologyPolicy }
 }
 
-// run measures and tells what it has, a few times a second at most.
+// run measures and tells what it has, a few times a second at most. What was
+// measured before somebody stopped it is kept, too.
 func (b *tuiBench) run(ctx context.Context, spec tui.BenchSpec, tell func(tui.BenchUpdate)) error {
 	request, nameOf := comparisonRequest(spec)
 	plan, err := bench.NewPlan(request)
@@ -77,15 +79,16 @@ func (b *tuiBench) run(ctx context.Context, spec tui.BenchSpec, tell func(tui.Be
 			tell(g.update())
 		}
 	})
-	if err != nil {
-		tell(g.update())
-		return err
-	}
-	b.report = report
 	u := g.update()
-	u.Part, u.Left, u.Done = 1, 0, true
+	u.Left = 0
+	switch {
+	case err == nil:
+		b.report, u.Part, u.Done = report, 1, true
+	case report != nil && errors.Is(err, context.Canceled) && measured(report):
+		b.report, u.Done, u.Stopped = report, true, true
+	}
 	tell(u)
-	return nil
+	return err
 }
 
 func (b *tuiBench) save(name string, overwrite bool) error {

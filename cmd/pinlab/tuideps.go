@@ -46,7 +46,7 @@ func newTUIDeps(tools *toolchain, f tuiFlags) (*tuiDeps, error) {
 	d.Replay = replayChild(tools)
 	d.Audit, d.Watch = auditChild(f.root), watchNode(stateFiles(f.root)...)
 	if f.report != "" {
-		d.Audit, d.Watch = reportNode(f.report), watchNode(f.report)
+		d.Audit, d.Watch = reportNode(f.report, f.profile), watchNode(f.report)
 	}
 	b := &tuiBench{}
 	d.Bench, d.BenchSave, d.Comparisons = b.run, b.save, comparisons()

@@ -13,7 +13,6 @@ import (
 
 	"github.com/pinlab/pinlab/e2e/verify"
 	"github.com/pinlab/pinlab/hwprofiles"
-	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/sim/worker"
 	"github.com/pinlab/pinlab/tui"
@@ -34,16 +33,17 @@ func auditChild(root string) func(context.Context) (tui.Node, error) {
 		if err != nil {
 			return tui.Node{}, fmt.Errorf("the node's machine: %w", err)
 		}
-		return auditedNode(&r, p, root), nil
+		name := "this node"
+		if root != "/" {
+			name = root
+		}
+		return auditedNode(&r, p, name), nil
 	}
 }
 
 // auditedNode is an audit's report in the explorer's words.
-func auditedNode(r *verify.Report, p *hwprofiles.Profile, root string) tui.Node {
-	n := tui.Node{Name: "this node", Profile: p}
-	if root != "/" {
-		n.Name = root
-	}
+func auditedNode(r *verify.Report, p *hwprofiles.Profile, name string) tui.Node {
+	n := tui.Node{Name: name, Profile: p}
 	o := &n.Observation
 	o.Kubelet, o.Config, o.Online = observe.KubeletState(r.Kubelet.State), r.Kubelet.Config, r.Node.Online
 	if r.Kubelet.SharedPool != nil {
@@ -164,48 +164,4 @@ func stateFiles(root string) []string {
 	return []string{
 		filepath.Join(dir, observe.CPUStateFile), filepath.Join(dir, observe.MemoryStateFile), filepath.Join(dir, "config.yaml"),
 	}
-}
-
-// reportNode is the last thing that a run has seen of a node.
-func reportNode(name string) func(context.Context) (tui.Node, error) {
-	return func(ctx context.Context) (tui.Node, error) {
-		data, err := readInput(ctx, name)
-		if err != nil {
-			return tui.Node{}, err
-		}
-		var r scenarios.RunReport
-		if err := json.Unmarshal(data, &r); err != nil || r.Kind != scenarios.KindRunReport {
-			return tui.Node{}, fmt.Errorf("%s: not a run's report; 'pinlab run -o json' writes one", name)
-		}
-		for i := range r.Results {
-			res := &r.Results[i]
-			for j := len(res.Steps) - 1; j >= 0; j-- {
-				if res.Steps[j].Observation.Kubelet == "" {
-					continue
-				}
-				p, err := worker.Resolve(res.Profile, "/")
-				if err != nil {
-					return tui.Node{}, fmt.Errorf("%s: machine %s: %w", name, res.Profile, err)
-				}
-				return recordedNode(res, j, p), nil
-			}
-		}
-		return tui.Node{}, fmt.Errorf("%s: no step of it has an observation", name)
-	}
-}
-
-func recordedNode(r *scenarios.Result, step int, p *hwprofiles.Profile) tui.Node {
-	s := &r.Steps[step]
-	n := tui.Node{
-		Name:    fmt.Sprintf("%s on %s (%s), step %d", r.Scenario, r.Profile, r.Target, s.Index),
-		Profile: p, Observation: s.Observation, Unread: s.Observation.Unread,
-	}
-	for _, v := range s.Violations {
-		severity := "critical"
-		if v.Expected {
-			severity = "note"
-		}
-		n.Findings = append(n.Findings, tui.Finding{Severity: severity, Check: v.Invariant, What: v.Detail})
-	}
-	return n
 }

@@ -3,7 +3,6 @@ package cpumap
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/pinlab/pinlab/tui/paint"
 )
@@ -35,10 +34,10 @@ func (p *Plan) cell(a paint.Area, c *Cell, y int, marks Marks, selected bool) {
 			text := fmt.Sprintf("free %d of %d", marks.free(c.CPUs), len(c.CPUs))
 			a.Print(c.X+c.W+2, y, text, paint.Dim, 0)
 		}
-	case c.ID:
+	case c.ID != "":
 		mark := marks.of(c.CPUs)
 		a.Set(c.X, y, mark.Symbol, mark.Role, mark.Attr|attr)
-		a.Print(c.X+1, y, fmt.Sprintf("%*s", c.W-1, strconv.Itoa(c.CPUs[0])), mark.Role, attr)
+		a.Print(c.X+1, y, c.ID, mark.Role, attr)
 	default:
 		mark := marks.of(c.CPUs)
 		a.Set(c.X, y, mark.Symbol, mark.Role, mark.Attr|attr)

@@ -1,6 +1,10 @@
 package cpumap
 
-import "github.com/pinlab/pinlab/tui/paint"
+import (
+	"k8s.io/utils/cpuset"
+
+	"github.com/pinlab/pinlab/tui/paint"
+)
 
 // The symbols of CPUs that no container has for itself.
 const (
@@ -53,6 +57,21 @@ func (m Marks) Changed(before Marks) Marks {
 	for i := range m {
 		if i >= len(before) || before[i].Symbol != m[i].Symbol || before[i].Role != m[i].Role {
 			m[i].Attr |= paint.Underline | paint.Bold
+		}
+	}
+	return m
+}
+
+// Drift underlines CPUs that somebody may use and should not, or the other way
+// round. Owners keep their colours.
+func (m Marks) Drift(cpus cpuset.CPUSet) Marks {
+	for _, id := range cpus.UnsortedList() {
+		if id < 0 || id >= len(m) {
+			continue
+		}
+		m[id].Attr |= paint.Underline | paint.Bold
+		if m[id].Role == paint.Shared || m[id].Role == paint.Reserved {
+			m[id].Role = paint.Bad
 		}
 	}
 	return m

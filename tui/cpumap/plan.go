@@ -13,8 +13,9 @@ import (
 type Cell struct {
 	X, Y, W int
 	CPUs    []int
-	// ID says that the cell shows the CPU's number beside its sign.
-	ID bool
+	// ID is the CPU's number as it stands beside its sign; empty where there is
+	// a sign alone.
+	ID string
 	// Bar says that the cell's columns are shared out among its CPUs' owners,
 	// and Free that the number of free CPUs follows.
 	Bar, Free bool

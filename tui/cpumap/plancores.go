@@ -187,7 +187,7 @@ func (l *planner) block(b *block) {
 				case l.Level == Cores:
 					l.cell(Cell{X: x, W: 1, CPUs: cpus})
 				case t < len(cpus):
-					l.cell(Cell{X: x, W: l.cellWidth(), CPUs: cpus[t : t+1], ID: l.Level == IDs})
+					l.cell(Cell{X: x, W: l.cellWidth(), CPUs: cpus[t : t+1], ID: l.id(cpus[t])})
 				}
 				x += l.cellWidth()
 			}
@@ -205,10 +205,19 @@ func (l *planner) detached(b *block, label string) {
 		l.begin(label, ids)
 		label = ""
 		for i, id := range ids {
-			l.cell(Cell{X: l.margin() + i*step, W: l.cellWidth(), CPUs: []int{id}, ID: l.Level == IDs})
+			l.cell(Cell{X: l.margin() + i*step, W: l.cellWidth(), CPUs: []int{id}, ID: l.id(id)})
 		}
 		l.Lines++
 	}
+}
+
+// id is a CPU's number as a cell shows it. It is made with the plan, not with
+// every frame.
+func (l *planner) id(cpu int) string {
+	if l.Level != IDs {
+		return ""
+	}
+	return fmt.Sprintf("%*d", l.cellWidth()-1, cpu)
 }
 
 // ruler names the CPUs of a line, shortly.

@@ -1,6 +1,9 @@
 package paint
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Area is a part of a canvas. What is drawn in it stays in it.
 type Area struct {
@@ -35,11 +38,12 @@ func (a Area) Print(x, y int, text string, role Role, attr Attr) int {
 	if y < 0 || y >= a.H || x >= a.W {
 		return x
 	}
-	runes := []rune(text)
-	if room := a.W - x; len(runes) > room {
-		runes = append(runes[:max(room-1, 0):max(room-1, 0)], '…')
-	}
-	for _, r := range runes {
+	over := a.W < x+utf8.RuneCountInString(text)
+	for _, r := range text {
+		if over && x >= a.W-1 {
+			a.Set(x, y, '…', role, attr)
+			return x + 1
+		}
 		a.Set(x, y, r, role, attr)
 		x++
 	}
@@ -62,13 +66,14 @@ func (a Area) Fill(r rune, role Role, attr Attr) {
 	}
 }
 
-// Invert marks a line of the area as selected.
+// Invert marks a line of the area as selected: one bar, in which only what is
+// wrong keeps its colour.
 func (a Area) Invert(y int) {
 	if y < 0 || y >= a.H {
 		return
 	}
 	for x := range a.W {
-		a.c.Mark(a.X+x, a.Y+y, Reverse)
+		a.c.Select(a.X+x, a.Y+y)
 	}
 }
 

@@ -39,12 +39,16 @@ func (c *Canvas) Set(x, y int, r rune, role Role, attr Attr) {
 	c.cells[y*c.w+x] = cell{printable(r), role, attr}
 }
 
-// Mark adds attributes to what is drawn already.
-func (c *Canvas) Mark(x, y int, attr Attr) {
+// Select reverses what is drawn already.
+func (c *Canvas) Select(x, y int) {
 	if x < 0 || y < 0 || x >= c.w || y >= c.h {
 		return
 	}
-	c.cells[y*c.w+x].attr |= attr
+	at := &c.cells[y*c.w+x]
+	at.attr |= Reverse
+	if at.role != Bad {
+		at.role = Text
+	}
 }
 
 // printable keeps the grid a grid: what takes no column, or two, and what moves
@@ -67,7 +71,7 @@ func printable(r rune) rune {
 // colours; spaces at a line's end are left out.
 func (c *Canvas) String(p *Palette) string {
 	var b strings.Builder
-	b.Grow(c.w*c.h + c.h*16)
+	b.Grow(2*c.w*c.h + c.h*16) // a map's signs have more than one byte, and colours
 	for y := range c.h {
 		if y > 0 {
 			b.WriteByte('\n')
@@ -95,10 +99,12 @@ func (c *Canvas) line(b *strings.Builder, p *Palette, cells []cell) {
 			b.WriteString(prefix)
 			current = prefix
 		}
-		if at.r == 0 {
-			at.r = ' '
+		switch {
+		case at.r == 0:
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(at.r)
 		}
-		b.WriteRune(at.r)
 	}
 	if current != "" {
 		b.WriteString(reset)

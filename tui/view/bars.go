@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pinlab/pinlab/tui/paint"
 )
@@ -15,8 +16,8 @@ type NodeBar struct {
 	Requested int
 }
 
-// NodeBars writes a line for each node: free CPUs filled, and whether the
-// request fits.
+// NodeBars writes a line for each node: free CPUs filled, those of them hatched
+// that are asked for, and whether the request fits.
 func NodeBars(bars []NodeBar, width int) []Line {
 	var out []Line
 	for _, b := range bars {
@@ -32,27 +33,22 @@ func NodeBars(bars []NodeBar, width int) []Line {
 		}
 		head := fmt.Sprintf("node %-2d ", b.Node)
 		room := max(min(width-len(head)-len(text)-1, 24), 4)
-		out = append(out, Line{head + bar(b.Free, b.Total, room) + " " + text, role})
+		out = append(out, Line{head + bar(b, room) + " " + text, role})
 	}
 	return out
 }
 
-// bar draws a part of a whole.
-func bar(part, whole, width int) string {
-	filled := 0
-	if whole > 0 {
-		filled = part * width / whole
-		if part > 0 {
-			filled = max(filled, 1)
-		}
+// bar draws a node's free CPUs and what is asked of them.
+func bar(b NodeBar, width int) string {
+	free := columns(b.Free, b.Total, width)
+	asked := min(columns(b.Requested, b.Total, width), free)
+	return strings.Repeat("█", free-asked) + strings.Repeat("▒", asked) + strings.Repeat("░", width-free)
+}
+
+// columns is a part of a whole in columns: one at least where there is anything.
+func columns(part, whole, width int) int {
+	if part <= 0 || whole <= 0 {
+		return 0
 	}
-	out := make([]rune, 0, width)
-	for i := range width {
-		if i < filled {
-			out = append(out, '█')
-		} else {
-			out = append(out, '░')
-		}
-	}
-	return string(out)
+	return min(max(part*width/whole, 1), width)
 }
