@@ -451,8 +451,8 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 	for _, p := range t.pods {
 		p.denied = nil
 		p.asked = p.asked || t.running
-		if t.running && !p.over {
-			p.reported = false // it is admitted again
+		if t.running && !p.over && !p.done() {
+			p.reported = false // it is admitted again; one that has ended is not
 		}
 	}
 	return nil

@@ -415,3 +415,13 @@ func TestRejectedUnderManual(t *testing.T) {
 	f.created = func(p *corev1.Pod) { f.reject(p.Name, "OutOfmemory", "no") }
 	g.Expect(target.Apply(t.Context(), create("fat"))).To(And(MatchError(scenarios.ErrUnsupported), MatchError(ContainSubstring("pod fat"))))
 }
+
+// A restarted kubelet does not admit again what has ended.
+func TestEndedBeforeRestart(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("job"), create("web"))
+	f.end("job", "app", 0)
+	f.pod("job").Status.Phase = corev1.PodSucceeded
+	o := apply(g, target, scenarios.Advance{Duration: time.Second}, scenarios.RestartKubelet{})
+	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "web", Admitted: true, Readmission: true}))
+}
