@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +176,7 @@ func newLabShell() *cobra.Command {
 				return err
 			}
 			defer conn.Close()
+			defer context.AfterFunc(cmd.Context(), func() { _ = conn.Close() })() // ends the copies below
 			if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 				old, err := term.MakeRaw(fd)
 				if err != nil {
@@ -187,6 +189,9 @@ func newLabShell() *cobra.Command {
 				_, _ = io.WriteString(conn, "\nexit\n") // the end of a script is the end of the shell
 			}()
 			_, err = io.Copy(cmd.OutOrStdout(), conn)
+			if cmd.Context().Err() != nil {
+				err = cmd.Context().Err()
+			}
 			return harness(err)
 		},
 	}

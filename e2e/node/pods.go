@@ -175,7 +175,11 @@ func (t *Target) runningContainer(ref string) (string, error) {
 	}
 	s := p.containerStatus(name)
 	if s == nil || s.State.Running == nil {
-		return "", fmt.Errorf("%w: container %s does not run", scenarios.ErrMisuse, ref)
+		state := observe.StateWaiting
+		if s != nil && s.State.Terminated != nil {
+			state = observe.StateTerminated
+		}
+		return "", fmt.Errorf("%w: container %s does not run (it is %s)", scenarios.ErrMisuse, ref, state)
 	}
 	return containerID(s), nil
 }

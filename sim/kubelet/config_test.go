@@ -40,3 +40,14 @@ func TestGatesAreThoseOfTheLastConfig(t *testing.T) {
 	without := start(t, params(t, &desk{}, `{}`))
 	g.Expect(without.params.Config.GateEnabled("PodLevelResourceManagers")).To(BeFalse())
 }
+
+// Nodes that log as JSON have configurations like others.
+func TestJSONLogging(t *testing.T) {
+	d, err := NewConfigDecoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Decode([]byte(`{"cpuManagerPolicy":"none","logging":{"format":"json"}}`)); err != nil {
+		t.Error(err)
+	}
+}
