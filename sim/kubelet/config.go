@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
+	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register" // logging.format: json, as in cmd/kubelet
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	kubeletscheme "k8s.io/kubernetes/pkg/kubelet/apis/config/scheme"
@@ -33,6 +34,10 @@ type ConfigDecoder struct {
 
 // NewConfigDecoder registers the kubelet's configuration API.
 func NewConfigDecoder() (*ConfigDecoder, error) {
+	// As the kubelet's command does; validation asks for these gates.
+	if err := logsapi.AddFeatureGates(utilfeature.DefaultMutableFeatureGate); err != nil {
+		return nil, fmt.Errorf("logging feature gates: %w", err)
+	}
 	_, codecs, err := kubeletscheme.NewSchemeAndCodecs(serializer.EnableStrict)
 	if err != nil {
 		return nil, fmt.Errorf("kubelet configuration scheme: %w", err)
