@@ -13,10 +13,14 @@ type Requires struct {
 	// CPUs, NUMANodes and SMT are the least numbers of online CPUs, of NUMA
 	// nodes with CPUs and of siblings to a core.
 	CPUs, NUMANodes, SMT int
+	// Config are expressions over the kubelet's configuration and the machine.
+	// A scenario that has some holds under every configuration for which they
+	// are true; one without holds under its own.
+	Config []CELExpr
 }
 
 // Unmet says why a machine is too small, or "" when it is not. It may be
-// called on nil.
+// called on nil. UnmetConfig is about the configuration.
 func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 	if r == nil {
 		return ""

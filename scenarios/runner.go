@@ -36,6 +36,7 @@ type Progress struct {
 
 // RunSetup makes the node, replays the scenario on it and closes it.
 func (r Runner) RunSetup(ctx context.Context, s *Scenario, setup Setup, p *hwprofiles.Profile) (result Result) {
+	s = s.On(p)
 	result = newResult(s, p)
 	started := r.now()
 	var target Target

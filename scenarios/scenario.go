@@ -142,6 +142,9 @@ type (
 		Pod *corev1.Pod
 		// HoldInit names the init containers that run until exitContainer.
 		HoldInit []string
+		// Sizes are the CPUs given in units of the machine. Pod has only their
+		// numbers; the runner works them out.
+		Sizes []Size
 	}
 	// DeletePod deletes a pod: its containers stop, then it is gone.
 	DeletePod struct {
@@ -358,7 +361,7 @@ type ExpectContainer struct {
 	// Actual is likewise what the cgroup says, or "assigned".
 	Actual string `json:"actual"`
 	// Count is the number of CPUs assigned.
-	Count *int `json:"count"`
+	Count *Amount `json:"count"`
 	// NUMANodes are the nodes of the assigned CPUs.
 	NUMANodes *[]int `json:"numaNodes"`
 	// OneNUMANode, OneSocket, OneUncoreCache and WholeCores are about the
