@@ -78,6 +78,7 @@ func (l Loader) parse(data []byte, filename string, beside *folder) (*Scenario, 
 		s = ld.scenario(root)
 		s.File = filename
 		s.Story = story(data)
+		s.sum = sha256.Sum256(data)
 	}
 	if err := p.err(); err != nil {
 		return nil, err

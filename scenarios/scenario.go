@@ -4,6 +4,7 @@
 package scenarios
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"time"
 
@@ -51,6 +52,8 @@ type Scenario struct {
 	// because of a known bug.
 	Violates []Violates
 	Steps    []Step
+
+	sum [sha256.Size]byte // of the file
 }
 
 // ReconcileMode says when the CPU manager's reconcile loop runs.
