@@ -27,7 +27,7 @@ func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 	}
 	nodes := 0
 	for _, n := range p.NUMANodes {
-		if !p.CPUsInNode(n.ID).IsEmpty() {
+		if !p.CPUsInNode(n.ID).Intersection(p.OnlineCPUs()).IsEmpty() {
 			nodes++
 		}
 	}
@@ -36,7 +36,7 @@ func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 		want, have int
 	}{
 		{"CPUs", r.CPUs, p.OnlineCPUs().Size()},
-		{"NUMA nodes with CPUs", r.NUMANodes, nodes},
+		{"NUMA nodes with online CPUs", r.NUMANodes, nodes},
 		{"siblings to a core", r.SMT, p.SMTLevel()},
 	} {
 		if c.have < c.want {
