@@ -10,6 +10,15 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
+// Unmet says why the scenario, with the configuration that it has, does not
+// apply to a machine other than its own; "" when it does.
+func (s *Scenario) Unmet(p *hwprofiles.Profile) string {
+	if why := s.Requires.Unmet(p); why != "" || s.Requires == nil || len(s.Requires.Config) == 0 {
+		return why
+	}
+	return s.Requires.UnmetConfig(s.Kubelet, p)
+}
+
 // UnmetConfig says why the scenario does not apply to the kubelet configuration
 // that it has, on a machine; "" when it does. It may be called on nil, for a
 // scenario that holds under its own configuration only.

@@ -25,9 +25,9 @@ func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 	if r == nil {
 		return ""
 	}
-	nodes := 0
+	nodes, online := 0, p.OnlineCPUs()
 	for _, n := range p.NUMANodes {
-		if !p.CPUsInNode(n.ID).Intersection(p.OnlineCPUs()).IsEmpty() {
+		if !p.CPUsInNode(n.ID).Intersection(online).IsEmpty() {
 			nodes++
 		}
 	}
@@ -35,7 +35,7 @@ func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 		what       string
 		want, have int
 	}{
-		{"CPUs", r.CPUs, p.OnlineCPUs().Size()},
+		{"CPUs", r.CPUs, online.Size()},
 		{"NUMA nodes with online CPUs", r.NUMANodes, nodes},
 		{"siblings to a core", r.SMT, p.SMTLevel()},
 	} {

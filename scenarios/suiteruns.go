@@ -86,7 +86,7 @@ func Digest(runs []SuiteRun) string {
 // Runs makes the list of what a suite replays, in the order of the keys. What
 // does not apply is in it, with the reason. resolve finds machines.
 func (l Loader) Runs(s *Suite, resolve func(ref string) (*hwprofiles.Profile, error)) ([]SuiteRun, error) {
-	e := &expansion{Loader: l, suite: s, resolve: resolve, loaded: map[string]*suiteScenario{}, profiles: map[string]*hwprofiles.Profile{}, runs: map[Key]SuiteRun{}}
+	e := &expansion{Loader: l, suite: s, resolve: resolve, loaded: map[string]*suiteScenario{}, profiles: map[string]*hwprofiles.Profile{}, runs: map[Key]SuiteRun{}, small: map[[2]string]string{}}
 	for i := range s.Matrix {
 		if err := e.matrix(&s.Matrix[i]); err != nil {
 			return nil, err
@@ -108,6 +108,7 @@ type expansion struct {
 	loaded   map[string]*suiteScenario // by file
 	profiles map[string]*hwprofiles.Profile
 	runs     map[Key]SuiteRun
+	small    map[[2]string]string // by scenario file and profile
 }
 
 type suiteScenario struct {
@@ -176,9 +177,9 @@ func (e *expansion) add(s *suiteScenario, ref string, v *variant) error {
 	case ref != s.Profile && s.Requires == nil:
 		run.Skip = "is about " + s.Profile + ", and names its CPUs"
 	case ref != s.Profile:
-		run.Skip = s.Requires.Unmet(p)
+		run.Skip = e.tooSmall(s, ref, p)
 	}
-	if run.Skip == "" && v.name != "" {
+	if run.Skip == "" && (v.name != "" || ref != s.Profile && len(s.Requires.Config) > 0) {
 		run.Skip = s.Requires.UnmetConfig(changed.Kubelet, p)
 	}
 	if before, ok := e.runs[run.Key()]; ok && before.Scenario.File != s.File {
@@ -186,6 +187,18 @@ func (e *expansion) add(s *suiteScenario, ref string, v *variant) error {
 	}
 	e.runs[run.Key()] = run
 	return nil
+}
+
+// tooSmall says why a machine is too small for a scenario, which is the same for
+// all variants.
+func (e *expansion) tooSmall(s *suiteScenario, ref string, p *hwprofiles.Profile) string {
+	at := [2]string{s.File, ref}
+	why, known := e.small[at]
+	if !known {
+		why = s.Requires.Unmet(p)
+		e.small[at] = why
+	}
+	return why
 }
 
 // scenarios loads those that a matrix names, each once.

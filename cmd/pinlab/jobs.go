@@ -53,7 +53,7 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 		}
 		j := planned{Job: worker.Job{Scenario: changed, Corpus: s.corpus, Profile: p, ProfileRef: ref, Patch: patch}}
 		if ref != s.Profile {
-			j.skip = s.Requires.Unmet(p)
+			j.skip = changed.Unmet(p)
 		}
 		jobs = append(jobs, j)
 		return nil
