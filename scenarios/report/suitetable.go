@@ -22,6 +22,7 @@ func SuiteTable(w io.Writer, report scenarios.RunReport, opts TableOptions) erro
 	paint := screen.Painter{Color: opts.Color}
 	t := &table{w: &paragraphs{w: screen.Clean(buffered, paint), newlines: 2}, opts: opts, paint: paint}
 	told := 0
+	var short []*scenarios.Result
 	for i := range report.Results {
 		r := &report.Results[i]
 		switch {
@@ -30,13 +31,10 @@ func SuiteTable(w io.Writer, report scenarios.RunReport, opts TableOptions) erro
 			told++
 			t.trouble(r)
 		default:
-			t.separate(r, told)
-			fmt.Fprintf(t.w, "%s: %s\n", t.title(r), r.Reason)
-			if !r.Known && r.Reproducer != "" {
-				fmt.Fprintf(t.w, "  reproduce: %s\n", r.Reproducer)
-			}
+			short = append(short, r)
 		}
 	}
+	t.short(short)
 	if skips := skipReasons(report.Results); len(skips) > 0 {
 		t.w.separate()
 		fmt.Fprintln(t.w, "skipped:")
@@ -60,10 +58,16 @@ func shard(s *scenarios.SuiteInfo) string {
 	return " " + s.Shard
 }
 
-// separate begins the short lines after those told in full.
-func (t *table) separate(r *scenarios.Result, told int) {
-	if told == maxTroubles && !r.Known {
+// short writes a line for each of the results that are not told in full.
+func (t *table) short(results []*scenarios.Result) {
+	if len(results) > 0 {
 		t.w.separate()
+	}
+	for _, r := range results {
+		fmt.Fprintf(t.w, "%s: %s\n", t.title(r), r.Reason)
+		if !r.Known && r.Reproducer != "" {
+			fmt.Fprintf(t.w, "  reproduce: %s\n", r.Reproducer)
+		}
 	}
 }
 

@@ -140,9 +140,6 @@ func durationText(s float64) string {
 func (t *table) trouble(r *scenarios.Result) {
 	t.w.separate()
 	fmt.Fprintln(t.w, t.title(r))
-	if r.Flaky {
-		t.wrapped("  ", r.Reason)
-	}
 	if r.Verdict != scenarios.Fail && r.Reason != "" {
 		line := 0
 		if n := len(r.Steps); n > 0 {

@@ -133,7 +133,7 @@ func (p provider) GetPodMemory(klog.Logger, string) []*podresourcesapi.Container
 
 func (p provider) GetAllocatableMemory(klog.Logger) []*podresourcesapi.ContainerMemory { return nil }
 func (p provider) UpdateAllocatedDevices(klog.Logger)                                  {}
-func (p provider) GetDevices(string, string) []*podresourcesapi.ContainerDevices { return nil }
+func (p provider) GetDevices(string, string) []*podresourcesapi.ContainerDevices       { return nil }
 
 func (p provider) GetAllocatableDevices(klog.Logger) []*podresourcesapi.ContainerDevices { return nil }
 
