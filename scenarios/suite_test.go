@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,17 +130,18 @@ func TestBadSuites(t *testing.T) {
 		head + "matrix: [{scenario: a}]":       `unknown field "scenario" in matrix[0]; did you mean "scenarios"?`,
 		head + "matrix: [{scenarios: ['[']}]":  "bad pattern",
 		head + "matrix: [{scenarios: [nope]}]": `unknown scenario "nope"`,
-		head + "matrix: [{scenarios: [first-pin], profiles: [nope]}]":                                  `no profile "nope"`,
-		head + "matrix: [{scenarios: [first-pin], profiles: ['nope*']}]":                               "no profile of the library matches",
-		head + "matrix: [{selector: class=nope}]":                                                      "selects no scenario",
-		head + "matrix: [{kubelet: {a: }}]":                                                            "kubelet.a: want variants by name",
-		head + "matrix: [{kubelet: {a: {b: 1}}}]":                                                      "kubelet.a.b: want a part of a KubeletConfiguration",
-		head + "matrix: [{kubelet: {a: {'b c': {}}}}]":                                                 "has no spaces",
-		head + "matrix: [{exclude: [{}]}]":                                                             "exclude is empty",
-		head + "matrix: [{kubelet: {a: {b: {}}}, exclude: [{kubelet: {aa: [b]}}]}]":                    `unknown axis "aa"; did you mean "a"?`,
-		head + "matrix: [{kubelet: {a: {b: {}}}, exclude: [{kubelet: {a: [c]}}]}]":                     `unknown variant "c"`,
-		head + "matrix: [{scenarios: [./nowhere.yaml]}]":                                               "nowhere.yaml: no such file",
-		head + "matrix: [{kubelet: {" + strings.Repeat("a", 3) + ": {b: {featureGates: [x]}}}, x: 1}]": `unknown field "x"`,
+		head + "matrix: [{scenarios: [first-pin], profiles: [nope]}]":                                       `no profile "nope"`,
+		head + "matrix: [{scenarios: [first-pin], profiles: ['nope*']}]":                                    "no profile of the library matches",
+		head + "matrix: [{selector: class=nope}]":                                                           "selects no scenario",
+		head + "matrix: [{kubelet: {a: }}]":                                                                 "kubelet.a: want variants by name",
+		head + "matrix: [{kubelet: {a: {b: 1}}}]":                                                           "kubelet.a.b: want a part of a KubeletConfiguration",
+		head + "matrix: [{kubelet: {a: {'b c': {}}}}]":                                                      "has no spaces",
+		head + "matrix: [{exclude: [{}]}]":                                                                  "exclude is empty",
+		head + "matrix: [{kubelet: {a: {b: {}}}, exclude: [{kubelet: {aa: [b]}}]}]":                         `unknown axis "aa"; did you mean "a"?`,
+		head + "matrix: [{kubelet: {a: {b: {}}}, exclude: [{kubelet: {a: [c]}}]}]":                          `unknown variant "c"`,
+		head + "matrix: [{scenarios: [first-pin], kubelet: {a: &v {" + many("v", 11) + "}, b: *v, c: *v}}]": "more than 1000 combinations",
+		head + "matrix: [{scenarios: [./nowhere.yaml]}]":                                                    "nowhere.yaml: no such file",
+		head + "matrix: [{kubelet: {" + strings.Repeat("a", 3) + ": {b: {featureGates: [x]}}}, x: 1}]":      `unknown field "x"`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			g := gomega.NewWithT(t)
@@ -152,6 +154,15 @@ func TestBadSuites(t *testing.T) {
 			g.Expect(errors.As(err, &at)).To(gomega.BeTrue(), "%v names its place", err)
 		})
 	}
+}
+
+// many writes so many variants without anything in them.
+func many(name string, n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("%s%d: {}", name, i))
+	}
+	return strings.Join(list, ", ")
 }
 
 // A suite of one's own names scenarios beside it.
@@ -188,6 +199,7 @@ func TestAmountOnMachines(t *testing.T) {
 		{"1 numaNode", "generic-2s4c-smt2", 8},
 		{"1/2 numaNode", "generic-2s4c-smt2", 4},
 		{"1/3 numaNode", "generic-2s4c-smt2", 2}, // whole cores
+		{"1/5 numaNode", "xeon-2s24c-smt2", 8},
 		{"1/100 numaNode", "generic-2s4c-smt2", 2},
 		{"3/2 numaNodes", "generic-2s4c-smt2", 12},
 		{"1 socket", "xeon-2s24c-smt2", 48},

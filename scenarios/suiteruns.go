@@ -185,7 +185,9 @@ func (e *expansion) add(s *suiteScenario, ref string, v *variant) error {
 	if before, ok := e.runs[run.Key()]; ok && before.Scenario.File != s.File {
 		return e.errorf(0, "two scenarios are called %s: %s and %s", s.Name, before.Scenario.File, s.File)
 	}
-	e.runs[run.Key()] = run
+	if e.runs[run.Key()] = run; len(e.runs) > maxRuns {
+		return e.errorf(0, "more than %d runs", maxRuns)
+	}
 	return nil
 }
 
@@ -280,11 +282,21 @@ type variant struct {
 	byAxis map[string]string
 }
 
+// Limits of a suite. A file of a few lines can stand for more runs than a fleet
+// has time for.
+const (
+	maxVariants = 1000      // of one matrix
+	maxRuns     = 1_000_000 // of the suite
+)
+
 // variants are the combinations of the axes; without any, the scenarios' own
 // configuration.
 func variants(axes map[string]map[string]json.RawMessage) ([]variant, error) {
 	list := []variant{{byAxis: map[string]string{}}}
 	for _, axis := range slices.Sorted(maps.Keys(axes)) {
+		if n := len(list) * len(axes[axis]); n > maxVariants {
+			return nil, fmt.Errorf("kubelet: more than %d combinations", maxVariants)
+		}
 		var next []variant
 		for _, v := range list {
 			for _, name := range slices.Sorted(maps.Keys(axes[axis])) {
