@@ -49,7 +49,7 @@ func (c *celEnv) once(expr string) (cel.Program, []string) {
 func celNames() []string {
 	return []string{
 		"kubelet", "kubeletError", "config", "online", "reserved", "sharedPool", "containers", "container", "pods",
-		"admissions", "stale", "checkpoint", "violations", "log", "profile",
+		"admissions", "stale", "checkpoint", "violations", "log", "profile", "resizes", "metrics", "podResources",
 		"cpus", "count", "overlaps", "subset", "union", "minus", "size",
 	}
 }
@@ -73,6 +73,9 @@ func newCELEnv() (*celEnv, error) {
 		cel.Variable("violations", cel.ListType(text)),
 		cel.Variable("log", cel.ListType(text)),
 		cel.Variable("profile", object),
+		cel.Variable("resizes", cel.ListType(object)),
+		cel.Variable("metrics", object),
+		cel.Variable("podResources", cel.MapType(text, object)),
 		cel.Function("cpus", cel.Overload("cpus_string", []*cel.Type{text}, cel.ListType(cel.IntType), cel.UnaryBinding(
 			onSet(func(s cpuset.CPUSet) ref.Val { return types.DefaultTypeAdapter.NativeToValue(s.List()) })))),
 		cel.Function("count", cel.Overload("count_string", []*cel.Type{text}, cel.IntType, cel.UnaryBinding(

@@ -37,12 +37,6 @@ func celVars(seen *Seen) map[string]any {
 			broken = append(broken, v.Invariant)
 		}
 	}
-	admissions := make([]any, 0, len(o.Admissions))
-	for _, a := range o.Admissions {
-		admissions = append(admissions, map[string]any{
-			"pod": a.Pod, "admitted": a.Admitted, "reason": a.Reason, "message": a.Message, "readmission": a.Readmission,
-		})
-	}
 	return map[string]any{
 		"kubelet": string(o.Kubelet), "kubeletError": o.KubeletError,
 		"config": map[string]any{
@@ -51,10 +45,30 @@ func celVars(seen *Seen) map[string]any {
 			"memoryManagerPolicy": o.Config.MemoryManagerPolicy, "reserved": string(o.Config.Reserved),
 		},
 		"online": string(o.Online), "reserved": string(o.Config.Reserved), "sharedPool": string(o.SharedPool),
-		"containers": containers, "container": byRef, "pods": pods, "admissions": admissions,
+		"containers": containers, "container": byRef, "pods": pods, "admissions": celAdmissions(o.Admissions), "resizes": celAdmissions(o.Resizes),
 		"stale": celAssignments(o.Stale), "checkpoint": celCheckpoint(o),
 		"violations": broken, "log": lines, "profile": func() any { return celProfile(seen.Profile) }, // made when it is asked for
+		"metrics":      map[string]any{"exclusiveCPUs": seen.Told.ExclusiveCPUs, "sharedPoolMilliCPUs": seen.Told.SharedPoolMilliCPUs},
+		"podResources": celListed(seen.Told.PodResources),
 	}
+}
+
+func celAdmissions(list []observe.Admission) []any {
+	out := make([]any, 0, len(list))
+	for _, a := range list {
+		out = append(out, map[string]any{
+			"pod": a.Pod, "admitted": a.Admitted, "reason": a.Reason, "message": a.Message, "readmission": a.Readmission,
+		})
+	}
+	return out
+}
+
+func celListed(list []observe.ListedContainer) map[string]any {
+	out := make(map[string]any, len(list))
+	for _, c := range list {
+		out[c.Pod+"/"+c.Container] = map[string]any{"cpus": string(c.CPUs), "memoryBytes": int64(c.MemoryBytes)}
+	}
+	return out
 }
 
 func celContainer(c *observe.Container) map[string]any {

@@ -29,6 +29,8 @@ type podSource struct {
 	// and so on, beginning with first. A Pod keeps its name.
 	numbered     bool
 	first, count int
+	// sizes are those in units of the machine.
+	sizes []Size
 }
 
 // createPod reads one createPod step, which may be several events:
@@ -163,7 +165,7 @@ func (l *loading) pods(source podSource, hold holdInit, line int, ok bool) []Eve
 			continue
 		}
 		l.register(pod, line, vague)
-		events = append(events, CreatePod{Pod: pod, HoldInit: held})
+		events = append(events, CreatePod{Pod: pod, HoldInit: held, Sizes: source.sizes})
 	}
 	return events
 }

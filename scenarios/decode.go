@@ -173,6 +173,10 @@ func (d *decoder) special(n *node, v reflect.Value, at *place) bool {
 		d.duration(n, &p.Duration, at)
 	case *resource.Quantity:
 		d.quantity(n, p, at)
+	case *cpuSize:
+		d.cpuSize(n, p, at)
+	case *Amount:
+		d.amount(n, p, at)
 	case *StateFile:
 		*p = d.stateFile(n, at)
 	case *CELExpr:

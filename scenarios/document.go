@@ -41,6 +41,8 @@ type requires struct {
 	CPUs      int `json:"cpus"`
 	NUMANodes int `json:"numaNodes"`
 	SMT       int `json:"smt"`
+
+	Config []CELExpr `json:"config"`
 }
 
 // rawNode keeps a part of the file for later.
@@ -76,6 +78,7 @@ func (l Loader) parse(data []byte, filename string, beside *folder) (*Scenario, 
 		s = ld.scenario(root)
 		s.File = filename
 		s.Story = story(data)
+		s.sum = sha256.Sum256(data)
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -226,12 +229,15 @@ func (l *loading) requires(root *node, r *requires) *Requires {
 	}
 	n := root.get("requires")
 	if n.kind == mapping && len(n.fields) == 0 {
-		l.errorf(n.line, "requires is empty; want cpus, numaNodes or smt")
+		l.errorf(n.line, "requires is empty; want cpus, numaNodes, smt or config")
 	}
 	l.between(n, "requires", "cpus", r.CPUs, 0, observe.MaxCPUID+1)
 	l.between(n, "requires", "numaNodes", r.NUMANodes, 0, observe.MaxCPUID+1)
 	l.between(n, "requires", "smt", r.SMT, 0, observe.MaxCPUID+1)
-	return &Requires{CPUs: r.CPUs, NUMANodes: r.NUMANodes, SMT: r.SMT}
+	for i := range r.Config {
+		l.expression(&r.Config[i], n.lineOf("config"), "requires.config", i)
+	}
+	return &Requires{CPUs: r.CPUs, NUMANodes: r.NUMANodes, SMT: r.SMT, Config: r.Config}
 }
 
 // devices checks the devices and fills in the node of those that give none.

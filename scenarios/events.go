@@ -186,6 +186,31 @@ func cpuWord(list string) string {
 func (e SwapProfile) String() string { return "swap profile to " + e.Profile }
 
 // String says the event.
+func (e SetHugePages) String() string {
+	return fmt.Sprintf("set %d huge pages of %s on NUMA node %d", e.Count, e.Size.String(), e.NUMANode)
+}
+
+// String says the event.
+func (DevicesReady) String() string { return "devices ready" }
+
+// String says the event.
+func (e ResizePod) String() string {
+	var parts []string
+	if e.CPU != nil {
+		parts = append(parts, e.CPU.String()+" CPUs")
+	}
+	if e.Memory != nil {
+		parts = append(parts, e.Memory.String())
+	}
+	return fmt.Sprintf("resize %s to %s", e.Container, strings.Join(parts, ", "))
+}
+
+// String says the event.
+func (e FailCheckpointRead) String() string {
+	return fmt.Sprintf("fail reads of %s with EACCES", e.File)
+}
+
+// String says the event.
 func (e MoveMemory) String() string {
 	return fmt.Sprintf("move %d bytes of memory from NUMA node %d to %d", e.Bytes, e.From, e.To)
 }

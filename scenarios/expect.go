@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,6 +23,8 @@ type Seen struct {
 	Admissions map[string]observe.Admission
 	// Violations are those of the state reached.
 	Violations []observe.Violation
+	// Told is what the kubelet tells others, where an expression asks for it.
+	Told observe.Told
 }
 
 // Check says what is not as expected, one sentence for each difference with
@@ -51,6 +54,13 @@ func (e *Expect) Check(ctx context.Context, seen Seen) []string {
 	}
 	return c.failures
 }
+
+// asksTold says that an expression is about what the kubelet tells others.
+func (e *Expect) asksTold() bool {
+	return slices.ContainsFunc(e.CEL, func(x CELExpr) bool { return asksTold.MatchString(x.Expr) })
+}
+
+var asksTold = regexp.MustCompile(`\b(metrics|podResources)\b`)
 
 func (e *Expect) checkNode(c *checking) {
 	o := &c.seen.Observation

@@ -42,8 +42,8 @@ func (c *checking) container(ref string, want ExpectContainer) {
 	}
 	c.assigned(ref, got, want.CPUs)
 	c.actual(ref, got, want.Actual)
-	if n := got.Assigned.Set().Size(); want.Count != nil && n != *want.Count {
-		c.failf("container %s: assigned %d CPUs (%s), want %d", ref, n, shown(got.Assigned), *want.Count)
+	if want.Count != nil {
+		c.count(ref, got, *want.Count)
 	}
 	c.machine(ref, got, &want)
 	c.list("container "+ref+": memory nodes", got.Mems, want.Mems)
@@ -59,6 +59,18 @@ func (c *checking) container(ref string, want ExpectContainer) {
 			c.failf("container %s: devices %s, want %s", ref, words(have), words(expected))
 		}
 	}
+}
+
+func (c *checking) count(ref string, got *observe.Container, want Amount) {
+	have, n := got.Assigned.Set().Size(), want.On(c.seen.Profile)
+	if have == n {
+		return
+	}
+	text := fmt.Sprintf("container %s: assigned %d CPUs (%s), want %d", ref, have, shown(got.Assigned), n)
+	if want.Unit != "" {
+		text += " (" + want.String() + ")"
+	}
+	c.failf("%s", text)
 }
 
 func ownership(exclusive bool) string {

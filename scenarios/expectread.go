@@ -58,8 +58,8 @@ func (l *loading) expectContainer(n *node, ref string, c *ExpectContainer) {
 	}
 	c.CPUs = l.cpusOr(n, at, "cpus", c.CPUs, wordShared, wordNone)
 	c.Actual = l.cpusOr(n, at, "actual", c.Actual, wordShared, wordNone, wordAssigned)
-	if c.Count != nil && *c.Count < 0 {
-		l.atLeast(n, at, "count", *c.Count, 0)
+	if c.Count != nil && c.Count.Num < 0 {
+		l.atLeast(n, at, "count", c.Count.Num, 0)
 	}
 }
 
@@ -98,23 +98,27 @@ func (l *loading) cpusOr(n *node, at, field, text string, words ...string) strin
 // expressions compiles the CEL expressions.
 func (l *loading) expressions(n *node, e *Expect) {
 	for i := range e.CEL {
-		x := &e.CEL[i]
-		if strings.TrimSpace(x.Expr) == "" {
-			l.errorf(n.lineOf("cel"), "expect.cel[%d]: want a CEL expression", i)
-			continue
-		}
-		if l.cel == nil {
-			env, err := newCELEnv()
-			if err != nil {
-				l.errorf(x.Line, "cel: %s", oneLine(err.Error()))
-				return
-			}
-			l.cel = env
-		}
-		program, troubles := l.cel.once(x.Expr)
-		for _, trouble := range troubles {
-			l.errorf(x.Line, "cel %s: %s", quote(oneLine(x.Expr)), trouble)
-		}
-		x.program = program
+		l.expression(&e.CEL[i], n.lineOf("cel"), "expect.cel", i)
 	}
+}
+
+// expression compiles one, the i-th of the list at a place.
+func (l *loading) expression(x *CELExpr, line int, at string, i int) {
+	if strings.TrimSpace(x.Expr) == "" {
+		l.errorf(line, "%s[%d]: want a CEL expression", at, i)
+		return
+	}
+	if l.cel == nil {
+		env, err := newCELEnv()
+		if err != nil {
+			l.errorf(x.Line, "cel: %s", oneLine(err.Error()))
+			return
+		}
+		l.cel = env
+	}
+	program, troubles := l.cel.once(x.Expr)
+	for _, trouble := range troubles {
+		l.errorf(x.Line, "cel %s: %s", quote(oneLine(x.Expr)), trouble)
+	}
+	x.program = program
 }

@@ -123,3 +123,29 @@ func merge(base, patch map[string]any) map[string]any {
 	}
 	return base
 }
+
+// mergePatches puts two merge patches into one; unlike MergeConfig it keeps
+// what removes a field.
+func mergePatches(a, b json.RawMessage) (json.RawMessage, error) {
+	first, err := object(a)
+	if err != nil {
+		return nil, err
+	}
+	second, err := object(b)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(join(first, second))
+}
+
+func join(a, b map[string]any) map[string]any {
+	for key, value := range b {
+		below, isMap := value.(map[string]any)
+		old, wasMap := a[key].(map[string]any)
+		if isMap && wasMap {
+			value = join(old, below)
+		}
+		a[key] = value
+	}
+	return a
+}

@@ -41,6 +41,22 @@ func (l Loader) Parse(data []byte, filename string) (*Scenario, error) {
 // LoadFile reads a scenario file. Files that it names are found beside it or
 // below its directory, nowhere else.
 func (l Loader) LoadFile(name string) (*Scenario, error) {
+	data, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	beside := &folder{shown: filepath.Dir(name), open: func() (fs.FS, func() error, error) {
+		root, err := os.OpenRoot(filepath.Dir(name))
+		if err != nil {
+			return nil, nil, err
+		}
+		return root.FS(), root.Close, nil
+	}}
+	return l.parse(data, name, beside)
+}
+
+// readFile reads a file that a person names.
+func readFile(name string) ([]byte, error) {
 	// A pipe would be waited for, and could be read only once.
 	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
 		return nil, &Error{File: name, Message: "not a regular file"}
@@ -54,14 +70,7 @@ func (l Loader) LoadFile(name string) (*Scenario, error) {
 	if err != nil {
 		return nil, &Error{File: name, Message: cause(err)}
 	}
-	beside := &folder{shown: filepath.Dir(name), open: func() (fs.FS, func() error, error) {
-		root, err := os.OpenRoot(filepath.Dir(name))
-		if err != nil {
-			return nil, nil, err
-		}
-		return root.FS(), root.Close, nil
-	}}
-	return l.parse(data, name, beside)
+	return data, nil
 }
 
 // LoadFS reads a scenario of a file system, such as the embedded corpus.

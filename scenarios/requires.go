@@ -13,17 +13,21 @@ type Requires struct {
 	// CPUs, NUMANodes and SMT are the least numbers of online CPUs, of NUMA
 	// nodes with CPUs and of siblings to a core.
 	CPUs, NUMANodes, SMT int
+	// Config are expressions over the kubelet's configuration and the machine.
+	// A scenario that has some holds under every configuration for which they
+	// are true; one without holds under its own.
+	Config []CELExpr
 }
 
 // Unmet says why a machine is too small, or "" when it is not. It may be
-// called on nil.
+// called on nil. UnmetConfig is about the configuration.
 func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 	if r == nil {
 		return ""
 	}
-	nodes := 0
+	nodes, online := 0, p.OnlineCPUs()
 	for _, n := range p.NUMANodes {
-		if !p.CPUsInNode(n.ID).IsEmpty() {
+		if !p.CPUsInNode(n.ID).Intersection(online).IsEmpty() {
 			nodes++
 		}
 	}
@@ -31,8 +35,8 @@ func (r *Requires) Unmet(p *hwprofiles.Profile) string {
 		what       string
 		want, have int
 	}{
-		{"CPUs", r.CPUs, p.OnlineCPUs().Size()},
-		{"NUMA nodes with CPUs", r.NUMANodes, nodes},
+		{"CPUs", r.CPUs, online.Size()},
+		{"NUMA nodes with online CPUs", r.NUMANodes, nodes},
 		{"siblings to a core", r.SMT, p.SMTLevel()},
 	} {
 		if c.have < c.want {

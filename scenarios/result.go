@@ -14,9 +14,22 @@ const KindRunReport = "RunReport"
 
 // RunReport is what a run prints as JSON or YAML.
 type RunReport struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Results    []Result `json:"results"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Suite is set for the runs of a suite.
+	Suite   *SuiteInfo `json:"suite,omitempty"`
+	Results []Result   `json:"results"`
+}
+
+// SuiteInfo says which runs a report is about.
+type SuiteInfo struct {
+	Name string `json:"name"`
+	// Runs counts those of the whole suite, skipped ones too.
+	Runs int `json:"runs"`
+	// Digest is a fingerprint of the suite's runs.
+	Digest string `json:"digest"`
+	// Shard is "2/8" when the report is of a part.
+	Shard string `json:"shard,omitempty"`
 }
 
 // NewRunReport heads the results of a run.
@@ -52,8 +65,11 @@ type Result struct {
 	// Title is the first sentence of the scenario's story.
 	Title string `json:"title,omitempty"`
 	// File is where the scenario was read from.
-	File           string  `json:"file,omitempty"`
-	Profile        string  `json:"profile"`
+	File    string `json:"file,omitempty"`
+	Profile string `json:"profile"`
+	// Variant names the kubelet configuration that a suite put in place of the
+	// scenario's own.
+	Variant        string  `json:"variant,omitempty"`
 	KubeletVersion string  `json:"kubeletVersion"`
 	Target         string  `json:"target"`
 	Verdict        Verdict `json:"verdict"`
@@ -65,10 +81,16 @@ type Result struct {
 	Misuse bool `json:"misuse,omitempty"`
 	// Stack is where the harness or upstream panicked.
 	Stack string `json:"stack,omitempty"`
-	// Reproducer is a command that shows an error or hang again. Who runs the
+	// Reproducer is a command that shows what did not hold again. Who runs the
 	// scenario fills it in.
-	Reproducer      string  `json:"reproducer,omitempty"`
-	DurationSeconds float64 `json:"durationSeconds"`
+	Reproducer string `json:"reproducer,omitempty"`
+	// Known says that the baseline lists this failure.
+	Known bool `json:"known,omitempty"`
+	// Flaky says that the replay was repeated and did not go the same way.
+	Flaky bool `json:"flaky,omitempty"`
+	// DurationSeconds is left out of the report of a suite, so that the same
+	// runs give the same report.
+	DurationSeconds float64 `json:"durationSeconds,omitempty"`
 	observe.Trace
 }
 

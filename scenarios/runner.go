@@ -36,6 +36,7 @@ type Progress struct {
 
 // RunSetup makes the node, replays the scenario on it and closes it.
 func (r Runner) RunSetup(ctx context.Context, s *Scenario, setup Setup, p *hwprofiles.Profile) (result Result) {
+	s = s.On(p)
 	result = newResult(s, p)
 	started := r.now()
 	var target Target
@@ -211,12 +212,33 @@ func (r *replay) expect(ctx context.Context, e *Expect, at *observe.Step) error 
 		r.log = append(r.log, r.target.Log()...)
 	}
 	r.settle(e)
+	told, err := r.told(ctx, e)
+	if err != nil {
+		return err
+	}
 	at.Failures = e.Check(ctx, Seen{
+		Told:        told,
 		Observation: r.seen, Profile: r.target.Profile(), Log: r.log,
 		Admissions: r.admissions, Violations: r.violations,
 	})
 	r.log = nil
 	return nil
+}
+
+// told asks the kubelet what it tells others, if the expectation is about it.
+func (r *replay) told(ctx context.Context, e *Expect) (observe.Told, error) {
+	if !e.asksTold() {
+		return observe.Told{}, nil
+	}
+	teller, ok := r.target.(Teller)
+	if !ok {
+		return observe.Told{}, fmt.Errorf("%w: metrics and podResources", ErrUnsupported)
+	}
+	told, err := teller.Told(ctx)
+	if err != nil {
+		return told, fmt.Errorf("ask the kubelet: %w", err)
+	}
+	return told, nil
 }
 
 // guard runs a part of the harness or of upstream that may panic.

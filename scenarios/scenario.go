@@ -4,11 +4,13 @@
 package scenarios
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"time"
 
 	"github.com/google/cel-go/cel"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/sim/observe"
 )
@@ -51,6 +53,8 @@ type Scenario struct {
 	// because of a known bug.
 	Violates []Violates
 	Steps    []Step
+
+	sum [sha256.Size]byte // of the file
 }
 
 // ReconcileMode says when the CPU manager's reconcile loop runs.
@@ -119,6 +123,9 @@ type (
 		// SourcesNotReady starts without the API server's pods; the event
 		// SourcesReady delivers them.
 		SourcesNotReady bool `json:"sourcesNotReady"`
+		// DevicesNotReady starts without the device plugins; the event
+		// DevicesReady registers them.
+		DevicesNotReady bool `json:"devicesNotReady"`
 		Line            int  `json:"-"`
 	}
 	// StopKubelet ends the kubelet process as systemd does (SIGTERM).
@@ -129,10 +136,13 @@ type (
 	RestartKubelet struct {
 		Config          json.RawMessage `json:"config"`
 		SourcesNotReady bool            `json:"sourcesNotReady"`
+		DevicesNotReady bool            `json:"devicesNotReady"`
 		Line            int             `json:"-"`
 	}
 	// SourcesReady tells the kubelet that the API server has been heard.
 	SourcesReady struct{}
+	// DevicesReady lets the device plugins register.
+	DevicesReady struct{}
 )
 
 // The pods' events.
@@ -142,10 +152,20 @@ type (
 		Pod *corev1.Pod
 		// HoldInit names the init containers that run until exitContainer.
 		HoldInit []string
+		// Sizes are the CPUs given in units of the machine. Pod has only their
+		// numbers; the runner works them out.
+		Sizes []Size
 	}
 	// DeletePod deletes a pod: its containers stop, then it is gone.
 	DeletePod struct {
 		Pod string `json:"pod"`
+	}
+	// ResizePod asks for other resources of a running pod's container, in
+	// place; a nil one stays. The kubelet's answer is data.
+	ResizePod struct {
+		Container string             `json:"container"` // pod/container
+		CPU       *resource.Quantity `json:"cpu"`
+		Memory    *resource.Quantity `json:"memory"`
 	}
 	// ExitContainer ends a running container's process; the kubelet restarts
 	// it when the restart policy says so. A held init container that exits
@@ -228,6 +248,13 @@ type (
 	SwapProfile struct {
 		Profile string `json:"profile"`
 	}
+	// SetHugePages gives a NUMA node so many huge pages of a size. A running
+	// kubelet does not notice.
+	SetHugePages struct {
+		NUMANode int               `json:"numaNode"`
+		Size     resource.Quantity `json:"size"`
+		Count    int               `json:"count"`
+	}
 	// MoveMemory moves memory from one NUMA node to another, as firmware does
 	// between boots.
 	MoveMemory struct {
@@ -258,6 +285,11 @@ type (
 		Error     string `json:"error"`
 		// Times bounds the failures; 0 means until ClearFaults.
 		Times int `json:"times"`
+	}
+	// FailCheckpointRead denies the kubelet reading a state file (EACCES), as
+	// when it runs as another user.
+	FailCheckpointRead struct {
+		File StateFile `json:"file"`
 	}
 	// FailCheckpointWrite lets writes of a state file fail.
 	FailCheckpointWrite struct {
@@ -358,7 +390,7 @@ type ExpectContainer struct {
 	// Actual is likewise what the cgroup says, or "assigned".
 	Actual string `json:"actual"`
 	// Count is the number of CPUs assigned.
-	Count *int `json:"count"`
+	Count *Amount `json:"count"`
 	// NUMANodes are the nodes of the assigned CPUs.
 	NUMANodes *[]int `json:"numaNodes"`
 	// OneNUMANode, OneSocket, OneUncoreCache and WholeCores are about the

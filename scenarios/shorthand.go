@@ -35,7 +35,7 @@ type shortPod struct {
 type shortContainer struct {
 	Name          string                       `json:"name"`
 	Image         string                       `json:"image"`
-	CPU           *resource.Quantity           `json:"cpu"`
+	CPU           *cpuSize                     `json:"cpu"`
 	Memory        *resource.Quantity           `json:"memory"`
 	CPURequest    *resource.Quantity           `json:"cpuRequest"`
 	CPULimit      *resource.Quantity           `json:"cpuLimit"`
@@ -60,7 +60,7 @@ func (l *loading) shorthand(n *node) (podSource, holdInit) {
 	pod.Spec.Resources = short.Resources
 	pod.Spec.InitContainers = l.containers(n.get("initContainers"), "createPod.initContainers", short.InitContainers)
 	pod.Spec.Containers = l.containers(n.get("containers"), "createPod.containers", short.Containers)
-	source := podSource{pod: pod, file: l.file, node: n, count: 1}
+	source := podSource{pod: pod, file: l.file, node: n, count: 1, sizes: append(sizes(short.InitContainers, true), sizes(short.Containers, false)...)}
 	if short.Replicas != nil {
 		source.numbered, source.count = short.Name != "", *short.Replicas
 		if source.count < 1 || source.count > maxReplicas {
@@ -71,6 +71,17 @@ func (l *loading) shorthand(n *node) (podSource, holdInit) {
 		}
 	}
 	return source, l.holdInit(short.HoldInit.node)
+}
+
+// sizes finds the containers whose CPUs are in units of the machine.
+func sizes(short []shortContainer, init bool) []Size {
+	var list []Size
+	for i := range short {
+		if cpu := short[i].CPU; cpu != nil && cpu.amount != nil {
+			list = append(list, Size{Init: init, Container: i, Amount: *cpu.amount})
+		}
+	}
+	return list
 }
 
 func (l *loading) containers(list *node, at string, short []shortContainer) []corev1.Container {
@@ -97,7 +108,9 @@ func (l *loading) container(n *node, at *place, short *shortContainer) corev1.Co
 		c.Image = defaultImage
 	}
 	r := &resources{loading: l, node: n, at: at, into: &c.Resources}
-	r.both("cpu", corev1.ResourceCPU, short.CPU)
+	if short.CPU != nil {
+		r.both("cpu", corev1.ResourceCPU, &short.CPU.quantity)
+	}
 	r.both("memory", corev1.ResourceMemory, short.Memory)
 	r.request("cpuRequest", corev1.ResourceCPU, short.CPURequest)
 	r.limit("cpuLimit", corev1.ResourceCPU, short.CPULimit)

@@ -28,12 +28,12 @@ const keyExpect = "expect"
 // eventKeys are the keys of a step's event, in the order of the types.
 func eventKeys() []string {
 	return []string{
-		"startKubelet", "stopKubelet", "killKubelet", "restartKubelet", "sourcesReady",
-		"createPod", "deletePod", "exitContainer", "crashContainer",
+		"startKubelet", "stopKubelet", "killKubelet", "restartKubelet", "sourcesReady", "devicesReady",
+		"createPod", "deletePod", "exitContainer", "crashContainer", "resizePod",
 		"deleteStateFile", "writeStateFile", "editStateFile",
-		"reboot", "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory",
+		"reboot", "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory", "setHugePages",
 		"reconcile", "advance",
-		"failRuntimeUpdate", "failCheckpointWrite", "killAtCheckpointWrite", "limitOpenFiles", "exhaust", "clearFaults",
+		"failRuntimeUpdate", "failCheckpointRead", "failCheckpointWrite", "killAtCheckpointWrite", "limitOpenFiles", "exhaust", "clearFaults",
 		"clobberCPUSet",
 	}
 }
@@ -136,6 +136,8 @@ func (l *loading) readEvent(key string, n *node) []Event {
 		return l.bare(key, n, KillKubelet{})
 	case "sourcesReady":
 		return l.bare(key, n, SourcesReady{})
+	case "devicesReady":
+		return l.bare(key, n, DevicesReady{})
 	case "reboot":
 		return l.bare(key, n, Reboot{})
 	case "clearFaults":
@@ -164,9 +166,17 @@ func (l *loading) readEvent(key string, n *node) []Event {
 		ok := l.read(n, &e, key)
 		l.useContainer(n, key, e.Container, ok)
 		return one(ExitContainer{Container: e.Container, ExitCode: 137})
+	case "resizePod":
+		var e ResizePod
+		ok := l.read(n, &e, key)
+		l.useContainer(n, key, e.Container, ok)
+		if ok && e.CPU == nil && e.Memory == nil {
+			l.errorf(n.line, "resizePod: want cpu or memory")
+		}
+		return one(e)
 	case "deleteStateFile", "writeStateFile", "editStateFile":
 		return l.stateEvent(key, n)
-	case "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory":
+	case "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory", "setHugePages":
 		return l.machineEvent(key, n)
 	case "reconcile", "advance":
 		return l.clockEvent(key, n)
@@ -219,6 +229,17 @@ func (l *loading) machineEvent(key string, n *node) []Event {
 			l.someCPUs(n, key, e.CPUs)
 			l.need(n, key, "like")
 			l.atLeast(n, key, "like", e.Like, 0)
+		}
+		return one(e)
+	case "setHugePages":
+		var e SetHugePages
+		if l.read(n, &e, key) {
+			l.need(n, key, "size")
+			l.atLeast(n, key, "numaNode", e.NUMANode, 0)
+			l.between(n, key, "count", e.Count, 0, 1<<20)
+			if n.get("size") != nil && e.Size.Value() <= 0 {
+				l.errorf(n.lineOf("size"), "setHugePages.size: want the size of a page, like 2Mi")
+			}
 		}
 		return one(e)
 	case "swapProfile":
@@ -284,6 +305,10 @@ func (l *loading) faultEvent(key string, n *node) []Event {
 			l.errorf(n.lineOf("error"), "failRuntimeUpdate.error is missing; want the runtime's text")
 		}
 		l.between(n, key, "times", e.Times, 0, maxTimes)
+		return one(e)
+	case "failCheckpointRead":
+		e := FailCheckpointRead{File: CPUState}
+		l.into(n.asField("file"), &e, key)
 		return one(e)
 	case "failCheckpointWrite":
 		e := FailCheckpointWrite{File: CPUState}

@@ -29,6 +29,13 @@ type Target interface {
 	Close() error
 }
 
+// Teller is a target that can ask the kubelet what it tells others. It is asked
+// only where an expression wants to know.
+type Teller interface {
+	// Told is what the kubelet tells now.
+	Told(ctx context.Context) (observe.Told, error)
+}
+
 // Setup makes a node of a target for one scenario. Nothing runs on it yet.
 type Setup func(ctx context.Context, s *Scenario, p *hwprofiles.Profile) (Target, error)
 

@@ -48,6 +48,7 @@ func ticks(event scenarios.Event) bool {
 func (n *Node) apply(event scenarios.Event) error {
 	switch e := event.(type) {
 	case scenarios.StartKubelet:
+		n.devicesLate = e.DevicesNotReady
 		return n.startKubelet(e.Config, e.SourcesNotReady)
 	case scenarios.StopKubelet, scenarios.KillKubelet:
 		if !n.running() && !n.failed {
@@ -57,9 +58,18 @@ func (n *Node) apply(event scenarios.Event) error {
 		return nil
 	case scenarios.RestartKubelet:
 		n.stopKubelet()
+		n.devicesLate = e.DevicesNotReady
 		return n.startKubelet(e.Config, e.SourcesNotReady)
 	case scenarios.SourcesReady:
 		return n.sourcesReady()
+	case scenarios.DevicesReady:
+		n.devicesLate = false
+		if n.running() {
+			n.life.RegisterDevices()
+		}
+		return nil
+	case scenarios.ResizePod:
+		return n.resizePod(e)
 	case scenarios.CreatePod:
 		return n.createPod(e)
 	case scenarios.DeletePod:
@@ -117,6 +127,8 @@ func (n *Node) applyMachine(event scenarios.Event) (bool, error) {
 		n.reboot() // nobody changes boards or firmware settings under a running machine
 		n.setProfile(p)
 		return true, nil
+	case scenarios.SetHugePages:
+		return true, n.setHugePages(e)
 	case scenarios.MoveMemory:
 		p, err := moveMemory(n.profile, e)
 		if err != nil {
@@ -161,6 +173,9 @@ func (n *Node) applyFault(event scenarios.Event) error {
 	switch e := event.(type) {
 	case scenarios.FailRuntimeUpdate:
 		n.faults.updates = append(n.faults.updates, &updateFault{e, times(e.Times)})
+	case scenarios.FailCheckpointRead:
+		n.faults.unreadable = append(n.faults.unreadable, string(e.File))
+		n.restart.touch()
 	case scenarios.FailCheckpointWrite:
 		if _, ok := errnos[e.Errno]; !ok {
 			return fmt.Errorf("%w: errno %s", scenarios.ErrMisuse, e.Errno)

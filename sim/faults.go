@@ -21,6 +21,8 @@ type faults struct {
 	// openFiles is how many more descriptors the kubelet may open; nil is no
 	// limit.
 	openFiles *int
+	// unreadable are the state files that the kubelet may not read.
+	unreadable []string
 }
 
 type updateFault struct {

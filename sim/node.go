@@ -73,10 +73,13 @@ type Node struct {
 	started bool // a start has ended since the last observation
 
 	admissions []observe.Admission
-	log        []observe.LogLine
-	numaCache  map[observe.CPUs][]int
-	file       stateFileCache
-	restart    restartRecord
+	resizes    []observe.Admission
+	// devicesLate says that the device plugins have not registered.
+	devicesLate bool
+	log         []observe.LogLine
+	numaCache   map[observe.CPUs][]int
+	file        stateFileCache
+	restart     restartRecord
 }
 
 var _ scenarios.Target = &Node{}

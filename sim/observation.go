@@ -65,10 +65,11 @@ func (n *Node) stateFile() (*kubelet.CPUState, error) {
 func (n *Node) Observe(context.Context) (observe.Observation, error) {
 	n.drainLog()
 	o := observe.Observation{
-		Kubelet: observe.KubeletStopped, Online: n.runtime.online, Admissions: n.admissions,
+		Kubelet: observe.KubeletStopped, Online: n.runtime.online, Admissions: n.admissions, Resizes: n.resizes,
 		Started: n.started, Reconciled: n.reconcile, UnchangedRestart: n.restart.unchanged,
 		Containers: make([]observe.Container, 0, len(n.pods)),
 	}
+	n.resizes = nil
 	n.admissions, n.restart.unchanged, n.started = nil, false, false // told once
 	if n.config != nil {
 		o.Config = n.config.Observed()

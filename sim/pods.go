@@ -196,6 +196,11 @@ func (n *Node) admit(p *pod, again bool) error {
 	if p.terminal() {
 		return nil // ended pods are not admitted again
 	}
+	if again {
+		// What the API server sends to a restarted kubelet has a status.
+		status := p.podStatus()
+		p.spec.Status.ContainerStatuses, p.spec.Status.InitContainerStatuses = status.ContainerStatuses, status.InitContainerStatuses
+	}
 	others := slices.DeleteFunc(n.ActivePods(), func(o *v1.Pod) bool { return o.UID == p.spec.UID })
 	var res kubelet.AdmitResult
 	err := n.limited(func() (err error) {

@@ -59,9 +59,9 @@ func (n *Node) begin() error {
 	n.config = cfg
 	n.life = kubelet.New(kubelet.Params{
 		Config: cfg, Machine: n.machine, StateDir: n.stateDir, Node: n, Devices: n.allDevs,
-		OnWrite: n.onWrite, AllocatedDevices: n.devices,
+		OnWrite: n.onWrite, AllocatedDevices: n.devices, DevicesNotReady: n.devicesLate,
 	})
-	return n.limited(n.life.Start)
+	return n.limited(func() error { return n.denied(n.life.Start) })
 }
 
 // sourcesReady delivers the API server's pods. As in the kubelet, the pods are

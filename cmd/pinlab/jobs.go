@@ -29,6 +29,10 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 	if err != nil {
 		return nil, err
 	}
+	patch, err := configPatch(f.config)
+	if err != nil {
+		return nil, err
+	}
 	var jobs []planned
 	profiles := map[string]*hwprofiles.Profile{}
 	add := func(s located, ref string) error {
@@ -40,9 +44,16 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 			}
 			profiles[ref] = p
 		}
-		j := planned{Job: worker.Job{Scenario: s.Scenario, Corpus: s.corpus, Profile: p, ProfileRef: ref}}
+		changed, err := s.With(patch)
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		if err := loader.Kubelet(changed.Kubelet); len(patch) > 0 && err != nil {
+			return fmt.Errorf("--config: with it the configuration of %s is wrong: %w", s.Name, err)
+		}
+		j := planned{Job: worker.Job{Scenario: changed, Corpus: s.corpus, Profile: p, ProfileRef: ref, Patch: patch}}
 		if ref != s.Profile {
-			j.skip = s.Requires.Unmet(p)
+			j.skip = changed.Unmet(p)
 		}
 		jobs = append(jobs, j)
 		return nil
@@ -138,7 +149,9 @@ func merge(jobs []planned, results []scenarios.Result) []scenarios.Result {
 	out := make([]scenarios.Result, 0, len(jobs))
 	for _, j := range jobs {
 		if j.skip != "" {
-			out = append(out, scenarios.Skipped(j.Scenario, j.Profile, j.skip))
+			skipped := scenarios.Skipped(j.Scenario, j.Profile, j.skip)
+			skipped.Variant = j.Variant
+			out = append(out, skipped)
 			continue
 		}
 		out = append(out, results[0])

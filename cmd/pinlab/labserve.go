@@ -62,7 +62,7 @@ func runOnUp(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
+	return runJobs(cmd, runOf{jobs: jobs, replay: func(progress *report.Progress) ([]scenarios.Result, error) {
 		return replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, progress)
-	})
+	}}, f)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"time"
 
@@ -29,6 +28,13 @@ type runFlags struct {
 	timeout  time.Duration
 	detail   bool
 	logs     bool
+	config   string
+	suite    string
+	shard    string
+	resume   string
+	repeat   int
+	known    string // --baseline
+	learn    string // --write-baseline
 }
 
 // The targets that a scenario can be replayed on.
@@ -48,7 +54,9 @@ after every step.
 A scenario is a name from the embedded corpus (see 'pinlab scenario list'), a
 file, or a directory that is searched for *.yaml. Without one, the whole corpus
 is replayed on its own profiles, and the scenarios that hold on any machine also
-on this machine.
+on this machine. --suite replays many scenarios on many machines under many
+kubelet configurations, as a suite file combines them; where a scenario does not
+apply it is skipped with the reason.
 
 Exit codes: 0 all held, 1 something did not hold, 2 bad input or usage, 3 the
 harness could not do its work (a scenario hung, a process crashed).`,
@@ -62,7 +70,13 @@ harness could not do its work (a scenario hung, a process crashed).`,
   pinlab run ./my-scenarios --profile epyc-9654-2s-nps4 -o junit > report.xml
 
   # on the machine you are sitting at
-  pinlab run portable-pin-one --profile detected`,
+  pinlab run portable-pin-one --profile detected
+
+  # thousands of runs; the same command again goes on where it was interrupted
+  pinlab run --suite regression --resume regression.json
+
+  # one of eight CI machines; new failures only
+  pinlab run --suite regression --shard 2/8 --baseline known.yaml -o github`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return scenarios.CorpusNames(), cobra.ShellCompDirectiveDefault
 		},
@@ -75,6 +89,7 @@ harness could not do its work (a scenario hung, a process crashed).`,
 	flags.StringVar(&f.target, "target", targetSim, "what to replay on: sim, or lab (a virtual machine with a real kubelet)")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for one scenario; what takes longer is a hang")
 	f.addOutput(cmd)
+	f.addCI(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return append(hwprofiles.Names(), worker.Detected), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -83,18 +98,15 @@ harness could not do its work (a scenario hung, a process crashed).`,
 
 // addOutput adds the flags that say how results are shown.
 func (f *runFlags) addOutput(cmd *cobra.Command) {
+	addRunOutput(cmd, &f.output)
 	flags := cmd.Flags()
-	flags.StringVarP(&f.output, "output", "o", "table", "table, json, yaml or junit")
 	flags.BoolVar(&f.detail, "detail", false, "show every step (default for a single scenario)")
 	flags.BoolVar(&f.logs, "logs", false, "show the kubelet's log lines of every step (with -o table)")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "junit"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f runFlags) validate() error {
-	switch f.output {
-	case "table", "json", "yaml", "junit":
-	default:
-		return fmt.Errorf("--output %q: want table, json, yaml or junit", f.output)
+	if err := checkOutput(f.output); err != nil {
+		return err
 	}
 	if f.target != targetSim && f.target != targetLab {
 		return fmt.Errorf("--target %q: want %s or %s", f.target, targetSim, targetLab)
@@ -117,8 +129,11 @@ func (f runFlags) validate() error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
-	if err := f.validate(); err != nil {
+	if err := errors.Join(f.validate(), f.validateCI(cmd, args)); err != nil {
 		return err
+	}
+	if f.suite != "" {
+		return runSuite(cmd, f)
 	}
 	tools, err := newToolchain()
 	if err != nil {
@@ -133,32 +148,41 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 			return err
 		}
 	}
-	return runJobs(cmd, jobs, f, func(progress *report.Progress) ([]scenarios.Result, error) {
+	return runJobs(cmd, runOf{jobs: jobs, replay: func(progress *report.Progress) ([]scenarios.Result, error) {
 		if f.target == targetLab {
 			return runOnLab(cmd.Context(), tools, toRun(jobs), f, cmd.ErrOrStderr(), progress)
 		}
-		pool := worker.Pool{
-			Command: workerCommand, Workers: runtime.GOMAXPROCS(0), Timeout: f.timeout, Decoder: tools.decoder,
-			Progress: func(e worker.Event) {
-				if e.Result != nil {
-					progress.Finish(e.Job, e.Result.Verdict)
-				} else {
-					progress.Step(e.Job, e.Done, e.Total)
-				}
-			},
-		}
+		pool := simPool(tools, f, progress)
 		return pool.Run(cmd.Context(), toRun(jobs))
-	})
+	}}, f)
+}
+
+// runOf is one run of the command: what is replayed, and how.
+type runOf struct {
+	jobs   []planned
+	replay func(*report.Progress) ([]scenarios.Result, error)
+	// suite is set for the runs of one; more are its results that are there
+	// already, finished is given all of them.
+	suite    *scenarios.SuiteInfo
+	more     []scenarios.Result
+	finished func([]scenarios.Result) error
+	// plain is the time between two lines of progress without a terminal.
+	plain time.Duration
 }
 
 // runJobs shows the progress of a replay of the jobs, then its results.
-func runJobs(cmd *cobra.Command, jobs []planned, f runFlags, replay func(*report.Progress) ([]scenarios.Result, error)) error {
+func runJobs(cmd *cobra.Command, run runOf, f runFlags) error {
+	known, err := openBaseline(f.known, f.learn)
+	if err != nil {
+		return err
+	}
 	progress := report.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), colour(cmd.ErrOrStderr()), width(cmd.ErrOrStderr()))
-	for _, j := range toRun(jobs) {
+	progress.Plainly(run.plain)
+	for _, j := range toRun(run.jobs) {
 		progress.Add(j.Scenario.Name, j.Profile.Name)
 	}
 	started := time.Now()
-	results, err := replay(progress)
+	results, err := run.replay(progress)
 	progress.Close()
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -166,11 +190,21 @@ func runJobs(cmd *cobra.Command, jobs []planned, f runFlags, replay func(*report
 		}
 		return harness(err)
 	}
-	all := merge(jobs, results)
-	if err := write(cmd.OutOrStdout(), all, jobs, f, time.Since(started)); err != nil {
+	all := merge(run.jobs, results)
+	hints := misfits(run.jobs, all)
+	all = append(all, run.more...)
+	if run.finished != nil {
+		if err := run.finished(all); err != nil {
+			return harness(err)
+		}
+	}
+	if err := known.apply(cmd.ErrOrStderr(), all); err != nil {
 		return harness(err)
 	}
-	for _, hint := range misfits(jobs, all) {
+	if err := write(cmd.OutOrStdout(), all, run, f, time.Since(started)); err != nil {
+		return harness(err)
+	}
+	for _, hint := range hints {
 		fmt.Fprintln(cmd.ErrOrStderr(), "pinlab:", hint)
 	}
 	return verdictError(all)
@@ -187,31 +221,46 @@ func workerCommand(ctx context.Context) *exec.Cmd {
 	return cmd
 }
 
-func write(w io.Writer, results []scenarios.Result, jobs []planned, f runFlags, elapsed time.Duration) error {
-	r := scenarios.NewRunReport(results)
-	switch f.output {
-	case "json":
-		return report.JSON(w, r)
-	case "yaml":
-		return report.YAML(w, r)
-	case "junit":
-		return report.JUnit(w, r)
+func write(w io.Writer, results []scenarios.Result, run runOf, f runFlags, elapsed time.Duration) error {
+	if run.suite != nil {
+		results = inOrder(results, f.output)
 	}
+	r := scenarios.NewRunReport(results)
+	r.Suite = run.suite
 	profiles := map[string]*hwprofiles.Profile{}
-	for _, j := range jobs {
+	for _, j := range run.jobs {
 		profiles[j.Profile.Name] = j.Profile
 	}
-	return report.Table(w, r, report.TableOptions{
+	return writeRun(w, r, f.output, report.TableOptions{
 		MapOptions: report.MapOptions{Color: colour(w), Width: width(w)},
 		Durations:  true, Elapsed: elapsed, Detail: f.detail || f.logs || len(results) == 1, Logs: f.logs,
 		Profile: func(r *scenarios.Result) *hwprofiles.Profile { return profiles[r.Profile] },
 	})
 }
 
+// inOrder puts the results of a suite into their order. How long they took is
+// only for those formats that are not compared.
+func inOrder(results []scenarios.Result, output string) []scenarios.Result {
+	took := map[scenarios.Key]float64{}
+	for i := range results {
+		took[results[i].Key()] = results[i].DurationSeconds
+	}
+	out := report.Comparable(results)
+	if output == "junit" {
+		for i := range out {
+			out[i].DurationSeconds = took[out[i].Key()]
+		}
+	}
+	return out
+}
+
 // verdictError turns the verdicts into the exit code.
 func verdictError(results []scenarios.Result) error {
 	code := exitHeld
 	for _, r := range results {
+		if r.Known {
+			continue
+		}
 		switch r.Verdict {
 		case scenarios.Fail:
 			code = max(code, exitBroken)

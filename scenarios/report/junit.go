@@ -15,6 +15,9 @@ import (
 // scenario and profile.
 func JUnit(w io.Writer, r scenarios.RunReport) error {
 	suite := junit.Testsuite{Name: "pinlab"}
+	if r.Suite != nil {
+		suite.Name = "pinlab." + r.Suite.Name
+	}
 	total := 0.0
 	for i := range r.Results {
 		res := &r.Results[i]
@@ -38,7 +41,7 @@ func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
 func testcase(r *scenarios.Result) junit.Testcase {
 	c := junit.Testcase{
-		Name: r.Scenario + " on " + r.Profile, Classname: "pinlab." + r.Target, Time: seconds(r.DurationSeconds),
+		Name: r.Key().String(), Classname: "pinlab." + r.Target, Time: seconds(r.DurationSeconds),
 	}
 	var text strings.Builder
 	for _, line := range troubles(r) {
@@ -52,6 +55,13 @@ func testcase(r *scenarios.Result) junit.Testcase {
 	}
 	result := &junit.Result{Message: r.Reason, Type: string(r.Verdict), Data: xmlSafe(text.String())}
 	result.Message = xmlSafe(result.Message)
+	switch {
+	case r.Known:
+		c.Skipped = &junit.Result{Message: "known to the baseline: " + result.Message}
+		return c
+	case r.Flaky:
+		result.Type = "flaky"
+	}
 	switch r.Verdict {
 	case scenarios.Pass:
 	case scenarios.Skip:

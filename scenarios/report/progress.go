@@ -24,8 +24,16 @@ type Progress struct {
 	steps    map[int][2]int
 	counts   map[scenarios.Verdict]int
 	done     int
+	started  time.Time
 	last     time.Time
+	// every is the time between two lines where the display is not live; 0 for
+	// none.
+	every time.Duration
 }
+
+// Plainly has a line printed now and then where the display is not live, for
+// runs that take long.
+func (p *Progress) Plainly(every time.Duration) { p.every = every }
 
 // NewProgress makes a display; live says whether w is a terminal.
 func NewProgress(w io.Writer, live, color bool, width int) *Progress {
@@ -34,6 +42,10 @@ func NewProgress(w io.Writer, live, color bool, width int) *Progress {
 
 // Add announces a job; jobs are numbered in the order of the calls.
 func (p *Progress) Add(scenario, profile string) {
+	if p.started.IsZero() {
+		p.started = time.Now()
+		p.last = p.started
+	}
 	p.names = append(p.names, scenario+" on "+profile)
 	p.finished = append(p.finished, false)
 }
@@ -74,7 +86,11 @@ const redraw = 50 * time.Millisecond
 const barWidth = 24
 
 func (p *Progress) draw(force bool) {
-	if !p.live || (!force && time.Since(p.last) < redraw) {
+	if !p.live {
+		p.plain()
+		return
+	}
+	if !force && time.Since(p.last) < redraw {
 		return
 	}
 	p.last = time.Now()
@@ -84,6 +100,7 @@ func (p *Progress) draw(force bool) {
 	if n := p.counts[scenarios.Fail] + p.counts[scenarios.Errored] + p.counts[scenarios.Hang]; n > 0 {
 		line += fmt.Sprintf(", %d not passed", n)
 	}
+	line += p.pace()
 	current := -1
 	for job := range p.steps {
 		if current < 0 || job < current {
@@ -98,4 +115,31 @@ func (p *Progress) draw(force bool) {
 		line = string(r[:p.width-1])
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+}
+
+// plain prints a line when it is time for one.
+func (p *Progress) plain() {
+	if p.every == 0 || time.Since(p.last) < p.every {
+		return
+	}
+	p.last = time.Now()
+	line := fmt.Sprintf("%d of %d done", p.done, len(p.names))
+	if n := p.counts[scenarios.Fail] + p.counts[scenarios.Errored] + p.counts[scenarios.Hang]; n > 0 {
+		line += fmt.Sprintf(", %d not passed", n)
+	}
+	fmt.Fprintln(p.w, line+p.pace())
+}
+
+// settled is how long a run takes before its pace says anything.
+const settled = 2 * time.Second
+
+// pace says how fast it goes and how long it will take.
+func (p *Progress) pace() string {
+	took := time.Since(p.started)
+	if p.done == 0 || took < settled {
+		return ""
+	}
+	rate := float64(p.done) / took.Seconds()
+	left := time.Duration(float64(len(p.names)-p.done) / rate * float64(time.Second)).Round(time.Second)
+	return fmt.Sprintf(", %.1f/s, %v left", rate, left)
 }

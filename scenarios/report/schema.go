@@ -52,6 +52,9 @@ func (s *schemas) of(t reflect.Type) map[string]any {
 		}
 		return map[string]any{"$ref": "#/$defs/CPUs"}
 	}
+	if t == reflect.TypeFor[json.RawMessage]() {
+		return map[string]any{"type": []string{"object", "null"}, "description": "A merge patch (RFC 7386) on a KubeletConfiguration."}
+	}
 	if enum := values(t); enum != nil {
 		return map[string]any{"enum": enum}
 	}

@@ -139,7 +139,7 @@ func durationText(s float64) string {
 // trouble writes what is wrong with one result.
 func (t *table) trouble(r *scenarios.Result) {
 	t.w.separate()
-	fmt.Fprintf(t.w, "%s  %s on %s\n", t.paint.Paint(verdictStyle(r.Verdict), strings.ToUpper(string(r.Verdict))), r.Scenario, r.Profile)
+	fmt.Fprintln(t.w, t.title(r))
 	if r.Verdict != scenarios.Fail && r.Reason != "" {
 		line := 0
 		if n := len(r.Steps); n > 0 {
@@ -179,6 +179,15 @@ func (t *table) trouble(r *scenarios.Result) {
 		fmt.Fprintf(t.w, "  reproduce: %s\n", r.Reproducer)
 	}
 	t.stack(r, "  ")
+}
+
+// title names a result.
+func (t *table) title(r *scenarios.Result) string {
+	text := t.paint.Paint(verdictStyle(r.Verdict), strings.ToUpper(string(r.Verdict))) + "  " + r.Key().String()
+	if r.Known {
+		text += " (known to the baseline)"
+	}
+	return text
 }
 
 // maxStack bounds the lines of a stack in a table; JSON has all of them.
@@ -250,10 +259,18 @@ func (t *table) cpuMap(r *scenarios.Result, i int, indent string) {
 
 // summary counts the verdicts.
 func (t *table) summary(results []scenarios.Result) string {
-	count := map[scenarios.Verdict]int{}
-	for i := range results {
-		count[results[i].Verdict]++
+	text := countsText(results, t.paint)
+	if t.opts.Elapsed > 0 {
+		text += " in " + durationText(t.opts.Elapsed.Seconds())
 	}
+	return text
+}
+
+// Counts says in a line how the runs ended.
+func Counts(results []scenarios.Result) string { return countsText(results, screen.Painter{}) }
+
+func countsText(results []scenarios.Result, paint screen.Painter) string {
+	count, known := counts(results)
 	var words []string
 	for _, v := range []struct {
 		verdict   scenarios.Verdict
@@ -275,13 +292,12 @@ func (t *table) summary(results []scenarios.Result) string {
 		}
 		text := fmt.Sprintf("%d %s", n, word)
 		if n > 0 {
-			text = t.paint.Paint(verdictStyle(v.verdict), text)
+			text = paint.Paint(verdictStyle(v.verdict), text)
 		}
 		words = append(words, text)
 	}
-	text := strings.Join(words, ", ")
-	if t.opts.Elapsed > 0 {
-		text += " in " + durationText(t.opts.Elapsed.Seconds())
+	if known > 0 {
+		words = append(words, fmt.Sprintf("%d known to the baseline", known))
 	}
-	return text
+	return strings.Join(words, ", ")
 }

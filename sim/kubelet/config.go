@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
@@ -82,7 +83,7 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
 	}
-	obj, _, err := d.codecs.UniversalDecoder().Decode(full, nil, nil)
+	obj, err := d.decode(full)
 	if err != nil {
 		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
 	}
@@ -197,4 +198,16 @@ func resetGates(gates featuregate.MutableVersionedFeatureGate) error {
 		}
 	}
 	return nil
+}
+
+// decode is upstream's own. Its defaults panic over a feature gate that is
+// locked, as the kubelet does; here that is a wrong configuration.
+func (d *ConfigDecoder) decode(data []byte) (obj runtime.Object, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			obj, err = nil, fmt.Errorf("%v", p)
+		}
+	}()
+	obj, _, err = d.codecs.UniversalDecoder().Decode(data, nil, nil)
+	return obj, err
 }

@@ -41,6 +41,10 @@ type deviceManager struct {
 	reuse    map[DeviceID]bool
 	affinity topologymanager.Store
 	lifetime *Lifetime
+	// late says that the plugins have not registered; known are the resources
+	// that the checkpoint remembers from the last time.
+	late  bool
+	known map[string]bool
 }
 
 var _ topologymanager.HintProvider = &deviceManager{}
@@ -51,6 +55,12 @@ func newDeviceManager(devices []Device, allocated map[ContainerKey][]DeviceID, a
 		reuse: map[DeviceID]bool{}, affinity: affinity, lifetime: l,
 	}
 	maps.Copy(m.allocated, allocated)
+	m.known = map[string]bool{}
+	for _, ids := range allocated {
+		for _, id := range ids {
+			m.known[id.Resource] = true
+		}
+	}
 	for _, d := range devices {
 		m.byResource[d.Resource] = append(m.byResource[d.Resource], d)
 	}
@@ -310,14 +320,21 @@ func (m *deviceManager) Allocate(_ context.Context, pod *v1.Pod, c *v1.Container
 func (m *deviceManager) allocate(uid, container, name string, want int) error {
 	m.collect()
 	key := ContainerKey{uid, container}
-	if held := len(m.of(uid, container, name)); held > 0 {
-		if held != want {
-			return fmt.Errorf("pod %q container %q changed request for resource %q from %d to %d", uid, container, name, held, want)
-		}
-		return nil
+	held := len(m.of(uid, container, name))
+	if held > 0 && held != want {
+		return fmt.Errorf("pod %q container %q changed request for resource %q from %d to %d", uid, container, name, held, want)
 	}
 	if !m.lifetime.gate.ready.Load() && m.running(key) {
 		return nil // a restart under a running container: it has its devices
+	}
+	// Asked before how many are needed, as upstream does.
+	switch {
+	case m.late && m.known[name]:
+		return fmt.Errorf("no healthy devices present; cannot allocate unhealthy devices %s", name)
+	case m.late:
+		return fmt.Errorf("cannot allocate unregistered device %s", name)
+	case held == want:
+		return nil
 	}
 	need := want
 	take := func(devices []Device) {
@@ -353,3 +370,6 @@ func (m *deviceManager) running(key ContainerKey) bool {
 		return c.Running && c.PodUID == key.PodUID && c.Name == key.Name
 	})
 }
+
+// RegisterDevices lets the device plugins register.
+func (l *Lifetime) RegisterDevices() { l.devices.late = false }

@@ -14,6 +14,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/component-base/metrics"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 	schedulerframework "k8s.io/kubernetes/pkg/scheduler/framework"
@@ -69,6 +70,8 @@ type Params struct {
 	NoLog bool
 	// AllocatedDevices are what the device manager's checkpoint remembers.
 	AllocatedDevices map[ContainerKey][]DeviceID
+	// DevicesNotReady says that no device plugin has registered yet.
+	DevicesNotReady bool
 }
 
 // Lifetime is one kubelet process from its start to its end.
@@ -86,6 +89,7 @@ type Lifetime struct {
 	devices  *deviceManager
 	admitter lifecycle.PodAdmitHandler
 	node     *v1.Node
+	metrics  metrics.KubeRegistry
 
 	started  bool // the CPU manager's Start returned without an error
 	hasLoop  bool
@@ -151,6 +155,9 @@ func (l *Lifetime) start() error {
 	if err := p.Config.setGates(); err != nil {
 		return err
 	}
+	if err := l.register(); err != nil {
+		return err
+	}
 	kc := &p.Config.kc
 	var err error
 	if l.alloc, err = newAllocatable(l.logger, p.Config, p.Machine); err != nil {
@@ -162,6 +169,7 @@ func (l *Lifetime) start() error {
 		return notRun(err)
 	}
 	l.devices = newDeviceManager(p.Devices, p.AllocatedDevices, l.topology, l)
+	l.devices.late = p.DevicesNotReady
 	l.topology.AddHintProvider(l.logger, l.told(l.devices))
 	// The period is as short as can be: the gate decides when a tick runs, and
 	// the end of a tick is seen when the loop comes back.

@@ -52,6 +52,8 @@ type Observation struct {
 	PodCPUs []Assignment `json:"podCPUs,omitempty"`
 	// Admissions are the answers given since the previous observation.
 	Admissions []Admission `json:"admissions,omitempty"`
+	// Resizes are the answers to resizes of pods since then.
+	Resizes []Admission `json:"resizes,omitempty"`
 	// Checkpoint is the content of cpu_manager_state; nil when there is no
 	// readable file.
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`

@@ -27,6 +27,11 @@ type Pool struct {
 	Workers int
 	// Timeout bounds one scenario.
 	Timeout time.Duration
+	// Repeat is how often each scenario is replayed; replays that differ make it
+	// fail as flaky. Less than 2 means once.
+	Repeat int
+	// Brief leaves the steps out of the results of what passed or was skipped.
+	Brief bool
 	// Decoder is for a job that runs in this process.
 	Decoder *kubelet.ConfigDecoder
 	// Progress is told what happens; it is called from one goroutine at a time.
@@ -109,7 +114,13 @@ func (p Pool) here(ctx context.Context, j Job, dir string) scenarios.Result {
 			p.Progress(Event{Done: at.Done, Total: total})
 		}
 	}}
-	result, _ := Watched(ctx, p.Timeout, runner, j.Scenario, sim.Setup(sim.Options{Decoder: p.Decoder, TempDir: dir, Resolve: resolveHere}), j.Profile)
+	setup := sim.Setup(sim.Options{Decoder: p.Decoder, TempDir: dir, Resolve: resolveHere})
+	result, _ := repeated(p.Repeat, func() (scenarios.Result, bool) {
+		return Watched(ctx, p.Timeout, runner, j.Scenario, setup, j.Profile)
+	})
+	if p.Brief {
+		result = brief(result)
+	}
 	p.finish(&result, j)
 	if p.Progress != nil {
 		p.Progress(Event{Done: total, Total: total, Result: &result})
@@ -119,15 +130,24 @@ func (p Pool) here(ctx context.Context, j Job, dir string) scenarios.Result {
 
 // finish adds what only the caller knows.
 func (p Pool) finish(r *scenarios.Result, j Job) {
-	r.File = j.Scenario.File
-	if r.Verdict != scenarios.Hang && r.Verdict != scenarios.Errored {
+	r.File, r.Variant = j.Scenario.File, j.Variant
+	if r.Verdict == scenarios.Pass || r.Verdict == scenarios.Skip {
 		return
 	}
 	name := j.Scenario.File
 	if j.Corpus {
 		name = j.Scenario.Name
 	}
-	r.Reproducer = fmt.Sprintf("pinlab run %s --profile %s --timeout %s", quote(name), quote(j.ProfileRef), p.Timeout)
+	r.Reproducer = fmt.Sprintf("pinlab run %s --profile %s", quote(name), quote(j.ProfileRef))
+	if len(j.Patch) > 0 {
+		r.Reproducer += " --config " + quote(string(j.Patch))
+	}
+	switch {
+	case r.Flaky:
+		r.Reproducer += fmt.Sprintf(" --repeat %d", p.Repeat)
+	case r.Verdict != scenarios.Fail:
+		r.Reproducer += fmt.Sprintf(" --timeout %s", p.Timeout)
+	}
 }
 
 // quote makes an argument safe to paste into a shell.
@@ -204,8 +224,8 @@ func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error)
 	}
 	started := time.Now()
 	done := 0
-	req := request{File: j.Scenario.File, Corpus: j.Corpus, Profile: j.ProfileRef, Timeout: c.pool.Timeout, TempDir: c.dir}
-	silent := time.AfterFunc(c.pool.Timeout+slack, func() { _ = c.cmd.Process.Kill() })
+	req := request{File: j.Scenario.File, Corpus: j.Corpus, Profile: j.ProfileRef, Timeout: c.pool.Timeout, TempDir: c.dir, Patch: j.Patch, Repeat: c.pool.Repeat, Brief: c.pool.Brief}
+	silent := time.AfterFunc(time.Duration(max(c.pool.Repeat, 1))*c.pool.Timeout+slack, func() { _ = c.cmd.Process.Kill() })
 	defer silent.Stop()
 	err := json.NewEncoder(c.in).Encode(req)
 	for err == nil {
@@ -235,7 +255,7 @@ func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error)
 	if how != "" {
 		why += " (" + how + ")"
 	}
-	if took := time.Since(started); took > c.pool.Timeout {
+	if took := time.Since(started); took > time.Duration(max(c.pool.Repeat, 1))*c.pool.Timeout {
 		verdict, why = scenarios.Hang, fmt.Sprintf("not done after %v", c.pool.Timeout)
 	}
 	r := unfinished(j.Scenario, j.Profile, verdict, why, nil, time.Since(started))

@@ -12,6 +12,7 @@ import (
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/kubelet"
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 const (
@@ -27,6 +28,10 @@ type Job struct {
 	Profile *hwprofiles.Profile
 	// ProfileRef is what hwprofiles.Resolve makes Profile of, or Detected.
 	ProfileRef string
+	// Patch is the merge patch on the scenario's kubelet configuration that
+	// Scenario has already; Variant is its name in a suite.
+	Patch   json.RawMessage
+	Variant string
 }
 
 // Detected is the ProfileRef of the machine that pinlab runs on.
@@ -55,6 +60,10 @@ type request struct {
 	Profile string        `json:"profile"`
 	Timeout time.Duration `json:"timeout"`
 	TempDir string        `json:"tempDir"`
+
+	Patch  json.RawMessage `json:"patch,omitempty"`
+	Repeat int             `json:"repeat,omitempty"`
+	Brief  bool            `json:"brief,omitempty"`
 }
 
 // reply is what a child says: progress any number of times, then the result.
@@ -101,12 +110,28 @@ func serve(ctx context.Context, req request, loader scenarios.Loader, decoder *k
 	if err != nil {
 		return scenarios.Result{}, false, err
 	}
+	if s, err = s.With(req.Patch); err != nil {
+		return scenarios.Result{}, false, err
+	}
 	p, err := Resolve(req.Profile, "/")
 	if err != nil {
 		return scenarios.Result{}, false, err
 	}
 	runner := scenarios.Runner{Progress: func(at scenarios.Progress) { _ = out.Encode(reply{Done: at.Done}) }}
 	setup := sim.Setup(sim.Options{Decoder: decoder, TempDir: req.TempDir, OwnProcess: true, Resolve: resolveHere})
-	result, abandoned := Watched(ctx, req.Timeout, runner, s, setup, p)
+	result, abandoned := repeated(req.Repeat, func() (scenarios.Result, bool) {
+		return Watched(ctx, req.Timeout, runner, s, setup, p)
+	})
+	if req.Brief {
+		result = brief(result)
+	}
 	return result, abandoned, nil
+}
+
+// brief leaves the steps out of a result that has nothing to tell.
+func brief(r scenarios.Result) scenarios.Result {
+	if r.Verdict == scenarios.Pass || r.Verdict == scenarios.Skip {
+		r.Steps = []observe.Step{}
+	}
+	return r
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pinlab/pinlab/scenarios/report"
+)
+
+func newReport() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Work with the reports of runs",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("report: want a command: merge; see 'pinlab report --help'")
+		},
+	}
+	cmd.AddCommand(newReportMerge())
+	return cmd
+}
+
+func newReportMerge() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "merge FILE...",
+		Short: "Put the reports of a suite's shards together",
+		Long: `Put the reports that 'pinlab run --suite' wrote for its shards (-o json, or the
+files of --resume) together. The result is, byte for byte, what one run of the
+suite writes. A single report of any run is shown in another format.
+
+Exit codes are those of 'pinlab run'; 3 also when runs of the suite are missing.`,
+		Example: `  # two machines of a CI fleet
+  pinlab run --suite regression --shard 1/2 -o json > 1.json
+  pinlab run --suite regression --shard 2/2 -o json > 2.json
+  pinlab report merge 1.json 2.json -o junit > report.xml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			parts := make([]report.Part, 0, len(args))
+			for _, name := range args {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				r, err := report.Read(data, name)
+				if err != nil {
+					return err
+				}
+				parts = append(parts, report.Part{Name: name, Report: r})
+			}
+			merged, err := report.Merge(parts)
+			if err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			opts := report.TableOptions{MapOptions: report.MapOptions{Color: colour(w), Width: width(w)}}
+			if err := writeRun(w, merged, output, opts); err != nil {
+				return harness(err)
+			}
+			if n := report.Missing(merged); n > 0 {
+				return harness(fmt.Errorf("%d of the suite's %d runs are in none of the files", n, merged.Suite.Runs))
+			}
+			return verdictError(merged.Results)
+		},
+	}
+	addRunOutput(cmd, &output)
+	return cmd
+}

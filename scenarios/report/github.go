@@ -1,0 +1,128 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/scenarios/report/screen"
+)
+
+// maxAnnotations bounds the annotations of one run: GitHub shows ten of a step,
+// the rest is in the job summary.
+const maxAnnotations = 50
+
+// GitHub writes workflow commands: an annotation for every run that did not
+// hold, a warning where the baseline knows it, and a last line of counts.
+func GitHub(w io.Writer, r scenarios.RunReport) error {
+	out := bufio.NewWriter(w)
+	n := 0
+	for i := range r.Results {
+		res := &r.Results[i]
+		if !bad(res.Verdict) {
+			continue
+		}
+		if n++; n > maxAnnotations {
+			continue
+		}
+		annotation(out, res)
+	}
+	if n > maxAnnotations {
+		fmt.Fprintf(out, "::notice::%d more did not hold\n", n-maxAnnotations)
+	}
+	fmt.Fprintln(out, screenSafe(Counts(r.Results)))
+	return out.Flush()
+}
+
+func annotation(w io.Writer, r *scenarios.Result) {
+	kind := "error"
+	if r.Known {
+		kind = "warning"
+	}
+	var properties []string
+	if r.File != "" {
+		properties = append(properties, "file="+property(r.File))
+		if line := firstLine(r); line > 0 {
+			properties = append(properties, fmt.Sprintf("line=%d", line))
+		}
+	}
+	properties = append(properties, "title="+property(heading(r)))
+	text := r.Reason
+	if lines := troubles(r); len(lines) > 0 {
+		text = strings.Join(lines, "\n")
+	}
+	if r.Reproducer != "" {
+		text += "\nreproduce: " + r.Reproducer
+	}
+	fmt.Fprintf(w, "::%s %s::%s\n", kind, strings.Join(properties, ","), data(text))
+}
+
+// firstLine is that of the first step that did not hold.
+func firstLine(r *scenarios.Result) int {
+	for i := range r.Steps {
+		if len(r.Steps[i].Failures) > 0 {
+			return r.Steps[i].Line
+		}
+	}
+	if n := len(r.Steps); n > 0 {
+		return r.Steps[n-1].Line
+	}
+	return 0
+}
+
+// data escapes a command's text, property one of its values.
+func data(text string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(xmlSafe(text))
+}
+
+func property(text string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(text))
+}
+
+// screenSafe keeps a text to one line that is no command.
+func screenSafe(text string) string { return strings.TrimLeft(screen.Visible(text, false), ":") }
+
+// Summary writes a job summary in Markdown: the counts, what did not hold with
+// its reproducer, and why what was skipped was.
+func Summary(w io.Writer, r scenarios.RunReport) error {
+	out := bufio.NewWriter(w)
+	title := "pinlab"
+	if r.Suite != nil {
+		title += " " + r.Suite.Name
+		if r.Suite.Shard != "" {
+			title += " " + r.Suite.Shard
+		}
+	}
+	fmt.Fprintf(out, "## %s\n\n%s\n", cell(title), cell(Counts(r.Results)))
+	rows := 0
+	for i := range r.Results {
+		res := &r.Results[i]
+		if !bad(res.Verdict) {
+			continue
+		}
+		if rows++; rows == 1 {
+			fmt.Fprint(out, "\n| verdict | run | reason | reproduce |\n|---|---|---|---|\n")
+		}
+		verdict := string(res.Verdict)
+		if res.Known {
+			verdict += " (known)"
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | `%s` |\n", verdict, cell(res.Key().String()), cell(res.Reason), strings.ReplaceAll(cell(res.Reproducer), "`", "'"))
+	}
+	if skips := skipReasons(r.Results); len(skips) > 0 {
+		fmt.Fprint(out, "\n<details><summary>Skipped</summary>\n\n| runs | reason |\n|---:|---|\n")
+		for _, s := range skips {
+			fmt.Fprintf(out, "| %d | %s |\n", s.runs, cell(s.reason))
+		}
+		fmt.Fprint(out, "\n</details>\n")
+	}
+	return out.Flush()
+}
+
+// cell is a text within a Markdown table.
+func cell(text string) string {
+	text = strings.Join(strings.Fields(xmlSafe(text)), " ")
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;").Replace(text)
+}
