@@ -67,6 +67,7 @@ type Hit struct {
 var (
 	numbers = regexp.MustCompile(`[0-9]+([-,][0-9]+)*`)
 	uids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	parts   = regexp.MustCompile(`holds part of a core: .*`)
 	plurals = regexp.MustCompile(`\b(CPU|node)s? N( are| is)?\b`)
 )
 
@@ -93,14 +94,27 @@ func template(text string, o *observe.Observation) string {
 	for _, c := range o.Containers {
 		text = strings.ReplaceAll(text, "pod "+c.Pod, "pod P")
 	}
+	text = parts.ReplaceAllString(text, "holds part of a core")
 	text = numbers.ReplaceAllString(text, "N")
 	return plurals.ReplaceAllString(text, "$1 N is")
 }
 
-// causeOf makes the cause of a violation. errs are upstream's errors of the event.
+// causeOf makes the cause of a violation. errs are upstream's errors of the event;
+// they are part of the cause where upstream refuses or fails, and elsewhere about
+// something else.
 func causeOf(v observe.Violation, event string, o *observe.Observation, errs []string) Cause {
-	slices.Sort(errs)
-	return Cause{Broken: v.Invariant, Event: event, Detail: template(v.Detail, o), Path: slices.Compact(slices.Clone(errs))}
+	c := Cause{Broken: v.Invariant, Event: event, Detail: template(v.Detail, o)}
+	switch event {
+	case "restartKubelet", "sourcesReady":
+		c.Event = "startKubelet" // what matters is that one starts
+	}
+	switch v.Invariant {
+	case invariant.RestartStarts, invariant.RestartKeepsPods, invariant.CheckpointInSync, invariant.CgroupInSync, invariant.ExclusiveIsolated:
+		c.Path = slices.Clone(errs)
+		slices.Sort(c.Path)
+		c.Path = slices.Compact(c.Path)
+	}
+	return c
 }
 
 func (c Cause) String() string { return fmt.Sprintf("%s after %s: %s", c.Broken, c.Event, c.Detail) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	v1 "k8s.io/api/core/v1"
+
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -17,6 +19,10 @@ type generator struct {
 	pods     *podMaker
 }
 
+func newGenerator(resolve func(ref string) (*hwprofiles.Profile, error), prepare func(*v1.Pod) error) *generator {
+	return &generator{resolve: resolve, machines: machines(), pods: newPodMaker(prepare)}
+}
+
 // world is what the generator knows of the node while it draws events: enough to
 // refer to pods that exist. What makes no sense after all is left out in the replay.
 type world struct {
@@ -24,6 +30,7 @@ type world struct {
 	env     podEnv
 	online  []int
 	running bool
+	waiting bool // for the sources
 	live    []livePod
 	made    int
 	allowed uint16
@@ -111,7 +118,8 @@ func (g *generator) events(d *drawer, w *world) []scenarios.Event {
 		return w.exit(d)
 	case k < 47:
 		w.running = true
-		return []scenarios.Event{scenarios.RestartKubelet{SourcesNotReady: d.chance(2)}}
+		w.waiting = d.chance(2)
+		return []scenarios.Event{scenarios.RestartKubelet{SourcesNotReady: w.waiting}}
 	case k < 50:
 		w.running = !w.running
 		if w.running {
@@ -120,8 +128,6 @@ func (g *generator) events(d *drawer, w *world) []scenarios.Event {
 		return []scenarios.Event{scenarios.StopKubelet{}}
 	case k < 53:
 		return []scenarios.Event{scenarios.Reconcile{Times: 1 + d.n(2)}}
-	case k < 54:
-		return []scenarios.Event{scenarios.SourcesReady{}}
 	}
 	return g.trouble(d, w)
 }
@@ -140,7 +146,12 @@ func (g *generator) create(d *drawer, w *world) []scenarios.Event {
 		live.containers = append(live.containers, pod.Name+"/"+pod.Spec.Containers[i].Name)
 	}
 	w.live = append(w.live, live)
-	return []scenarios.Event{scenarios.CreatePod{Pod: pod}}
+	create := scenarios.CreatePod{Pod: pod}
+	if w.waiting { // a pod of the API server cannot come before those that it had
+		w.waiting = false
+		return []scenarios.Event{scenarios.SourcesReady{}, create}
+	}
+	return []scenarios.Event{create}
 }
 
 func (w *world) container(d *drawer) string {

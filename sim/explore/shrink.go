@@ -82,6 +82,9 @@ func (r *shrinking) try(ctx context.Context, s *scenarios.Scenario) (bool, error
 			kept.Steps = append(kept.Steps, s.Steps[i])
 		}
 	}
+	if hit.Step == 0 { // a process that crashed does not say where
+		kept.Steps = s.Steps
+	}
 	hit.Step = len(kept.Steps)
 	r.best.Scenario, r.best.Hit, r.best.Root = &kept, hit, out.Hits[0].Cause
 	return true, nil

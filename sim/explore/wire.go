@@ -88,7 +88,20 @@ func (c *codec) decode(w *wireScenario) (*scenarios.Scenario, error) {
 		if err := json.Unmarshal(step.Event, v.Interface()); err != nil {
 			return nil, fmt.Errorf("event %d: %w", i+1, err)
 		}
-		s.Steps = append(s.Steps, scenarios.Step{Event: v.Elem().Interface().(scenarios.Event)})
+		e := v.Elem().Interface().(scenarios.Event)
+		switch k := e.(type) { // a patch that is not there is null on the wire
+		case scenarios.StartKubelet:
+			if string(k.Config) == "null" {
+				k.Config = nil
+			}
+			e = k
+		case scenarios.RestartKubelet:
+			if string(k.Config) == "null" {
+				k.Config = nil
+			}
+			e = k
+		}
+		s.Steps = append(s.Steps, scenarios.Step{Event: e})
 	}
 	return s, nil
 }
