@@ -56,7 +56,7 @@ managers it reaches, over odd machines, policies, options and faults.`,
 				f.budget = time.Minute
 			}
 			search := fmt.Sprintf("random search, seed %d", f.seed)
-			return exploring(cmd, &f, search, func(ctx context.Context, x *explore.Explorer) error {
+			return exploring(cmd, &f, search, false, func(ctx context.Context, x *explore.Explorer) error {
 				return x.Random(ctx, explore.Random{Seed: f.seed, Runs: f.runs, Enough: f.enough()})
 			})
 		},
@@ -71,6 +71,7 @@ managers it reaches, over odd machines, policies, options and faults.`,
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed and number of runs find the same")
 	cmd.Flags().IntVar(&f.runs, "runs", 0, "budget in runs")
 	cmd.Flags().DurationVar(&f.budget, "for", 0, "budget in time (1m unless --runs is given)")
+	cmd.AddCommand(newExploreCrash(&f), newExploreExhaustive(&f))
 	return cmd
 }
 
@@ -123,7 +124,7 @@ func (f *exploreFlags) knownCauses() (explore.KnownList, error) {
 }
 
 // exploring runs one search and writes what it found.
-func exploring(cmd *cobra.Command, f *exploreFlags, search string, run func(context.Context, *explore.Explorer) error) error {
+func exploring(cmd *cobra.Command, f *exploreFlags, search string, states bool, run func(context.Context, *explore.Explorer) error) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func exploring(cmd *cobra.Command, f *exploreFlags, search string, run func(cont
 		Resolve: func(ref string) (*hwprofiles.Profile, error) { return worker.Resolve(ref, "/") },
 	}
 	for range f.workers {
-		p := &explore.Process{Command: exploreCommand, Timeout: f.timeout, TempDir: dir, Memory: share}
+		p := &explore.Process{Command: exploreCommand, Timeout: f.timeout, TempDir: dir, Memory: share, State: states}
 		defer p.Close()
 		x.Workers = append(x.Workers, p)
 	}

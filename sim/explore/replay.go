@@ -23,14 +23,12 @@ type Outcome struct {
 	// Applied are the indices of the steps that made sense; the others were left
 	// out of the replay.
 	Applied []int `json:"applied,omitempty"`
+	// Down are the applied steps after which the kubelet did not run.
+	Down []int `json:"down,omitempty"`
 	// Features are hashes of what the replay reached, see Runner.Features.
 	Features []uint32 `json:"features,omitempty"`
 	// State identifies the last state: state file, pods and configuration.
 	State uint64 `json:"state,omitempty"`
-	// Last is the last observation; only when asked for.
-	Last *observe.Observation `json:"last,omitempty"`
-	// Log are the lines of the step of the first hit; only when asked for.
-	Log []observe.LogLine `json:"log,omitempty"`
 }
 
 // Has says whether a cause was seen, and where.
@@ -53,7 +51,7 @@ type Runner struct {
 	// logs in every branch that matters, so that this serves as coverage without
 	// a binary that is built for it.
 	Features bool
-	// State asks for Outcome.State and Last.
+	// State asks for Outcome.State.
 	State bool
 	// At is told of each step before it is applied; nil is allowed.
 	At func(step int)
@@ -141,6 +139,9 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 	if err != nil {
 		return false, fmt.Errorf("event %d, %s: observe: %w", i+1, e, err)
 	}
+	if o.Kubelet != observe.KubeletRunning {
+		r.out.Down = append(r.out.Down, i)
+	}
 	violations := r.checker.Check(o, r.node.Profile())
 	r.statements()
 	for _, v := range violations {
@@ -154,7 +155,7 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 		r.note(key, &o, violations)
 	}
 	if r.State {
-		r.out.Last, r.out.State = &o, stateOf(&o)
+		r.out.State = stateOf(&o)
 	}
 	return true, nil
 }
@@ -213,16 +214,33 @@ func (r *replay) note(event string, o *observe.Observation, violations []observe
 // bucket is the size of a number: 0, 1, 2-3, 4-7 and so on.
 func bucket(n int) string { return string(rune('0' + bits.Len(uint(n)))) }
 
-// stateOf identifies a state. Admissions and the like are told once and belong to
-// the way there.
+// stateOf identifies a state. Pods are called by the order of their creation.
+// Admissions and the like are told once and belong to the way there.
 func stateOf(o *observe.Observation) uint64 {
 	h := fnv.New64a()
-	fmt.Fprint(h, o.Kubelet, o.KubeletError, o.Config, o.Online, o.SharedPool, o.Stale, o.PodCPUs, o.NUMAMemory, o.SourcesNotReady, o.Reconciled)
-	for _, c := range o.Containers {
-		fmt.Fprint(h, c)
+	order := map[string]string{}
+	name := func(pod string) string {
+		if order[pod] == "" {
+			order[pod] = fmt.Sprint("#", len(order))
+		}
+		return order[pod]
 	}
-	if o.Checkpoint != nil {
-		fmt.Fprint(h, *o.Checkpoint)
+	assignments := func(list []observe.Assignment) {
+		for _, a := range list {
+			a.Pod = name(a.Pod)
+			fmt.Fprintf(h, "%+v", a)
+		}
+	}
+	for _, c := range o.Containers {
+		c.Pod = name(c.Pod)
+		fmt.Fprintf(h, "%+v", c)
+	}
+	fmt.Fprintf(h, "%v %q %+v %v %v %v %v %v", o.Kubelet, template(o.KubeletError, o), o.Config, o.Online, o.SharedPool, o.NUMAMemory, o.SourcesNotReady, o.Reconciled)
+	assignments(o.Stale)
+	assignments(o.PodCPUs)
+	if c := o.Checkpoint; c != nil {
+		fmt.Fprint(h, c.Policy, c.SharedPool)
+		assignments(c.Entries)
 	}
 	return h.Sum64()
 }
