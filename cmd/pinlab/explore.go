@@ -13,11 +13,14 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/pinlab/pinlab"
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
 	"github.com/pinlab/pinlab/sim"
 	"github.com/pinlab/pinlab/sim/explore"
 	"github.com/pinlab/pinlab/sim/kubelet"
+	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/sim/worker"
 )
 
@@ -167,7 +170,7 @@ func exploring(cmd *cobra.Command, f *exploreFlags, search string, states bool, 
 	if err != nil {
 		return harness(err)
 	}
-	if err := save(f, x); err != nil {
+	if err := f.save(context.WithoutCancel(cmd.Context()), x, dir); err != nil {
 		return err
 	}
 	if interrupted {
@@ -200,5 +203,29 @@ func newExploreWorker() *cobra.Command {
 	}
 }
 
-// save writes the findings.
-func save(f *exploreFlags, x *explore.Explorer) error { return nil }
+// save writes the findings to --out.
+func (f *exploreFlags) save(ctx context.Context, x *explore.Explorer, tempDir string) error {
+	if f.out == "" {
+		return nil
+	}
+	tools, err := newToolchain()
+	if err != nil {
+		return err
+	}
+	sv := explore.Saver{
+		Dir: f.out, KubeletVersion: kubelet.Version, Resolve: x.Resolve, GoMod: pinlab.GoMod, GoSum: pinlab.GoSum,
+		Trace: func(s *scenarios.Scenario) []observe.Step {
+			p, err := x.Resolve(s.Profile)
+			if err != nil {
+				return nil
+			}
+			setup := sim.Setup(sim.Options{Decoder: tools.decoder, TempDir: tempDir, Resolve: x.Resolve})
+			result, _ := worker.Watched(ctx, f.timeout, scenarios.Runner{}, s, setup, p)
+			return result.Steps
+		},
+	}
+	if err := sv.Save(x.Findings()); err != nil {
+		return harness(fmt.Errorf("--out: %w", err))
+	}
+	return nil
+}

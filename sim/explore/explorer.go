@@ -153,6 +153,13 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 	if err != nil || !ok {
 		return nil, err
 	}
+	out, err := w.Replay(ctx, best.Scenario) // once more, for what the saved file must declare
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := out.Has(p.hit.Cause.Key()); !ok {
+		return nil, nil
+	}
 	profile, err := x.Resolve(best.Scenario.Profile)
 	if err != nil {
 		return nil, err
@@ -162,10 +169,10 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Root: best.Root, Needs: needs,
 		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from,
 	}
-	f.Scenario.Name = f.ID
 	if f.Known = x.Known.Find(f.Cause, needs); f.Known == nil && f.Follows() {
 		f.Known = x.Known.Find(f.Root, needs)
 	}
+	declare(f, &out)
 	return f, nil
 }
 

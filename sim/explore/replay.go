@@ -25,6 +25,8 @@ type Outcome struct {
 	Applied []int `json:"applied,omitempty"`
 	// Down are the applied steps after which the kubelet did not run.
 	Down []int `json:"down,omitempty"`
+	// Failed are the kubelet's errors by the steps after which it had failed.
+	Failed map[int]string `json:"failed,omitempty"`
 	// Features are hashes of what the replay reached, see Runner.Features.
 	Features []uint32 `json:"features,omitempty"`
 	// State identifies the last state: state file, pods and configuration.
@@ -141,6 +143,12 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 	}
 	if o.Kubelet != observe.KubeletRunning {
 		r.out.Down = append(r.out.Down, i)
+		if o.Kubelet == observe.KubeletFailed && o.Started {
+			if r.out.Failed == nil {
+				r.out.Failed = map[int]string{}
+			}
+			r.out.Failed[i] = o.KubeletError
+		}
 	}
 	violations := r.checker.Check(o, r.node.Profile())
 	r.statements()
