@@ -170,7 +170,9 @@ func (w *writer) event(e scenarios.Event) error {
 	case scenarios.SourcesReady:
 		w.step(true, "n.sourcesReady()")
 	case scenarios.CreatePod:
-		pod, err := w.variable("pod", "*v1.Pod", e.Pod)
+		spec := e.Pod.DeepCopy()
+		spec.Spec.NodeName = "" // there is only one
+		pod, err := w.variable("pod", "*v1.Pod", spec)
 		if err != nil {
 			return err
 		}
