@@ -12,18 +12,18 @@ import (
 
 // What is broken when it is no invariant.
 const (
-	// Hang is a replay that was not done in time.
-	Hang = "hang"
-	// Panic is a panic in upstream's code.
-	Panic = "panic"
-	// Crash is a process that ended in a way that Go cannot recover from.
-	Crash = "crash"
+	// BrokenHang is a replay that was not done in time.
+	BrokenHang = "hang"
+	// BrokenPanic is a panic in upstream's code.
+	BrokenPanic = "panic"
+	// BrokenCrash is a process that ended in a way that Go cannot recover from.
+	BrokenCrash = "crash"
 )
 
 // Cause tells findings apart before they are shrunk: what broke, in which event, and
 // how upstream put it. Names and numbers are left out.
 type Cause struct {
-	// Broken is an invariant's name, Hang, Panic or Crash.
+	// Broken is an invariant's name, BrokenHang, BrokenPanic or BrokenCrash.
 	Broken string `json:"broken"`
 	// Event is the key of the event after which it was first seen.
 	Event string `json:"event"`
@@ -41,7 +41,7 @@ func (c Cause) Key() string {
 // Harm ranks what is broken, 1 for the worst.
 func Harm(broken string) (rank int, what string) {
 	switch broken {
-	case invariant.RestartStarts, Hang, Panic, Crash:
+	case invariant.RestartStarts, BrokenHang, BrokenPanic, BrokenCrash:
 		return 1, "the kubelet does not start or stops working"
 	case invariant.ExclusiveDisjoint, invariant.ExclusiveIsolated, invariant.ReservedNotExclusive:
 		return 2, "CPUs are shared that were promised exclusive"

@@ -146,7 +146,7 @@ const (
 // shrink makes a finding of a cause; nil when it does not show itself again.
 func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, error) {
 	sh := Shrinker{Replayer: w, Machines: x.Simple, Tries: tries}
-	if p.hit.Cause.Broken == Hang {
+	if p.hit.Cause.Broken == BrokenHang {
 		sh.Tries = hangTries
 	}
 	best, ok, err := sh.Shrink(ctx, p.scenario, p.hit.Cause.Key())

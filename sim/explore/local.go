@@ -114,7 +114,7 @@ func hung(s *scenarios.Scenario, at int, timeout time.Duration) Outcome {
 	for i := 0; i <= at && i < len(s.Steps); i++ {
 		out.Applied = append(out.Applied, i)
 	}
-	c := Cause{Broken: Hang}
+	c := Cause{Broken: BrokenHang}
 	if at < len(s.Steps) && s.Steps[at].Event != nil {
 		c.Event = newCodec().key(s.Steps[at].Event)
 	}

@@ -51,7 +51,7 @@ func title(f *Finding) string {
 }
 
 func (sv Saver) log(b *strings.Builder, f *Finding) {
-	if sv.Trace == nil || f.Cause.Broken == Hang || f.Cause.Broken == Crash {
+	if sv.Trace == nil || f.Cause.Broken == BrokenHang || f.Cause.Broken == BrokenCrash {
 		return
 	}
 	var lines []string

@@ -230,7 +230,7 @@ func (p *Process) ask(ctx context.Context, jobs []job) ([]Outcome, error) {
 
 // crashed is the outcome of a replay with which its process ended.
 func crashed(how, stderr string) Outcome {
-	c := Cause{Broken: Crash, Detail: numbers.ReplaceAllString(how, "N"), Path: panicPath("panic(" + stderr)}
+	c := Cause{Broken: BrokenCrash, Detail: numbers.ReplaceAllString(how, "N"), Path: panicPath("panic(" + stderr)}
 	return Outcome{Hits: []Hit{{Cause: c, Text: "the process crashed: " + how, Stack: stderr}}}
 }
 

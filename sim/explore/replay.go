@@ -129,7 +129,7 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 	case stack != "":
 		text := err.Error()
 		r.out.Applied = append(r.out.Applied, i)
-		r.hit(Hit{Cause: Cause{Broken: Panic, Event: key, Detail: numbers.ReplaceAllString(text, "N"), Path: panicPath(stack)}, Step: i + 1, Text: text, Stack: stack})
+		r.hit(Hit{Cause: Cause{Broken: BrokenPanic, Event: key, Detail: numbers.ReplaceAllString(text, "N"), Path: panicPath(stack)}, Step: i + 1, Text: text, Stack: stack})
 		return false, nil
 	case errors.Is(err, scenarios.ErrMisuse), errors.Is(err, scenarios.ErrUnsupported):
 		return true, nil
@@ -153,8 +153,8 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 	violations := r.checker.Check(o, r.node.Profile())
 	r.statements()
 	for _, v := range violations {
-		if r.seen[v.Invariant+v.Detail] {
-			continue // since an earlier step
+		if r.seen[v.Invariant+v.Detail] || strings.HasPrefix(v.Detail, "and ") {
+			continue // more of the same, or since an earlier step
 		}
 		r.seen[v.Invariant+v.Detail] = true
 		r.hit(Hit{Cause: causeOf(v, key, &o, r.errs), Step: i + 1, Text: v.Detail})

@@ -25,7 +25,7 @@ func declare(f *Finding, out *Outcome) {
 	var broken []string
 	for _, h := range out.Hits {
 		switch h.Cause.Broken {
-		case Panic, Hang, Crash:
+		case BrokenPanic, BrokenHang, BrokenCrash:
 			f.Scenario = &s
 			return // nothing can be expected of it
 		}

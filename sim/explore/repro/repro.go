@@ -57,9 +57,15 @@ func Test(p Params) ([]byte, error) {
 	if w.machine, err = p.Resolve(p.Scenario.Profile); err != nil {
 		return nil, err
 	}
+	last := 0
+	for i := range p.Scenario.Steps {
+		if p.Scenario.Steps[i].Event != nil {
+			last = i
+		}
+	}
 	for i := range p.Scenario.Steps {
 		if e := p.Scenario.Steps[i].Event; e != nil {
-			w.last = i == len(p.Scenario.Steps)-1
+			w.last = i == last
 			if err := w.event(e); err != nil {
 				return nil, fmt.Errorf("step %d, %s: %w", i+1, e, err)
 			}
