@@ -119,6 +119,7 @@ func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 			x.flaky[list[i].hit.Cause.Key()] = fmt.Sprintf("%s: %s", list[i].from, list[i].hit.Text)
 			continue
 		}
+		x.stats.ShrinkRuns += f.Tries
 		x.findings.add(f)
 	}
 	x.stats.Causes, x.stats.Findings, x.stats.New = len(x.sightings), len(x.findings.byID), 0
@@ -145,7 +146,7 @@ const (
 
 // shrink makes a finding of a cause; nil when it does not show itself again.
 func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, error) {
-	sh := Shrinker{Replayer: w, Machines: x.Simple, Tries: tries}
+	sh := Shrinker{Replayer: w, Machines: x.Simple, Valid: x.Prepare, Tries: tries}
 	if p.hit.Cause.Broken == BrokenHang {
 		sh.Tries = hangTries
 	}
@@ -167,7 +168,7 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 	needs := Needs(best.Scenario, profile)
 	f := &Finding{
 		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Root: best.Root, Needs: needs,
-		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from,
+		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from, Tries: best.Tries,
 	}
 	if f.Known = x.Known.Find(f.Cause, needs); f.Known == nil && f.Follows() {
 		f.Known = x.Known.Find(f.Root, needs)

@@ -27,6 +27,8 @@ type Finding struct {
 	Run int
 	// From is where it came from in words: a run, a scenario's crash point.
 	From string
+	// Tries are the replays that shrinking took.
+	Tries int
 	// Seen counts the causes that shrank to this one.
 	Seen int
 }

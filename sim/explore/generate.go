@@ -56,7 +56,8 @@ func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
 	w := &world{profile: p, online: p.OnlineCPUs().List()}
 	// Most lives see only a few kinds of trouble: where everything goes wrong at
 	// once, nothing gets far.
-	w.allowed = uint16(d.n(256)) & uint16(d.n(256))
+	some, others := d.n(256), d.n(256)
+	w.allowed = uint16(some & others)
 	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(2)}
 	for _, n := range p.NUMANodes {
 		if n.MemoryBytes > 0 {

@@ -124,7 +124,7 @@ func (r *replay) steps(ctx context.Context, s *scenarios.Scenario) error {
 // step applies one event and looks at what it did. A panic ends the replay.
 func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool, err error) {
 	key := r.codec.key(e)
-	err, stack := guarded(func() error { return r.node.Apply(ctx, e) })
+	stack, err := guarded(func() error { return r.node.Apply(ctx, e) })
 	switch {
 	case stack != "":
 		text := err.Error()
@@ -254,10 +254,10 @@ func stateOf(o *observe.Observation) uint64 {
 }
 
 // guarded runs upstream's code; stack is set when it panicked.
-func guarded(f func() error) (err error, stack string) {
+func guarded(f func() error) (stack string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err, stack = fmt.Errorf("panic: %v", p), string(debug.Stack())
+			stack, err = string(debug.Stack()), fmt.Errorf("panic: %v", p)
 		}
 	}()
 	if err = f(); err != nil {
@@ -266,7 +266,7 @@ func guarded(f func() error) (err error, stack string) {
 			stack = p.PanicStack()
 		}
 	}
-	return err, stack
+	return stack, err
 }
 
 // panicPath is the upstream function that panicked.

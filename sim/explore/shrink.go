@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	v1 "k8s.io/api/core/v1"
+
 	"github.com/pinlab/pinlab/scenarios"
 )
 
@@ -12,6 +14,8 @@ type Shrinker struct {
 	Replayer Replayer
 	// Machines are tried in place of the scenario's own, the smallest first.
 	Machines []string
+	// Valid says whether the API server would take a pod; nil takes all.
+	Valid func(*v1.Pod) error
 	// Tries bounds the replays; 0 means 800.
 	Tries int
 }
@@ -176,6 +180,9 @@ func (r *shrinking) events(ctx context.Context) error {
 			simpler := simplerEvents(r.best.Scenario.Steps[at].Event)
 			if i >= len(simpler) {
 				break
+			}
+			if e, ok := simpler[i].(scenarios.CreatePod); ok && r.Valid != nil && r.Valid(e.Pod.DeepCopy()) != nil {
+				continue
 			}
 			s := *r.best.Scenario
 			s.Steps = slices.Clone(s.Steps)
