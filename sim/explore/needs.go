@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 
@@ -70,6 +71,13 @@ func machineNeeds(n map[string]bool, s *scenarios.Scenario, p *hwprofiles.Profil
 	sizes := slices.Sorted(maps.Values(threads))
 	if len(sizes) > 0 && sizes[0] != sizes[len(sizes)-1] {
 		n["cores of unequal size"] = true
+	}
+	if mi, err := p.MachineInfo(); err == nil {
+		for _, text := range hwprofiles.Differences(p, mi) {
+			if strings.Contains(text, "core") && !strings.Contains(text, "uncore") {
+				n["cores that the kubelet sees otherwise"] = true
+			}
+		}
 	}
 	if len(p.NUMANodes) > 1 {
 		n["several NUMA nodes"] = true

@@ -236,8 +236,13 @@ func (w *writer) online(ids []int, on bool) error {
 			return err
 		}
 		w.machine = p
+		change := "Difference"
+		if !on {
+			change = "Union"
+		}
+		w.line("n.offline = n.offline.%s(cpuset.New(%d)) // a running kubelet is not told", change, id)
 	}
-	w.step(true, "// the running kubelet is not told")
+	w.step(true, "")
 	return nil
 }
 
