@@ -46,8 +46,9 @@ func arrows() map[string][]string {
 // import its own package.
 func testArrows() map[string][]string {
 	return map[string][]string{
-		"sim":         {"scenarios/report"},                // traces of the corpus
-		"sim/kubelet": {"sim", "sim/explore", "scenarios"}, // the simulated node beside the bare managers
+		"sim":               {"scenarios/report"},                // traces of the corpus
+		"sim/explore/repro": {"."},                               // go.mod for the tests that it writes
+		"sim/kubelet":       {"sim", "sim/explore", "scenarios"}, // the simulated node beside the bare managers
 	}
 }
 
