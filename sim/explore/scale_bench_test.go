@@ -43,7 +43,7 @@ func child(ctx context.Context) *exec.Cmd {
 func BenchmarkScaling(b *testing.B) {
 	var took [3]time.Duration
 	var used [3]time.Duration
-	genomes := roundOf(1, 0, 1024, nil)
+	genomes := roundOf(1, 0, 256, nil)
 	for b.Loop() {
 		for _, workers := range []int{1, 2} {
 			x := &Explorer{}
