@@ -34,6 +34,9 @@ type Options struct {
 	// OwnProcess says that the process belongs to this node alone, so that its
 	// resource limits may be changed.
 	OwnProcess bool
+	// Statements keeps the log's statements for Statements, and none of its
+	// lines: for who replays too much to read it.
+	Statements bool
 }
 
 func (o Options) resolve(ref string) (*hwprofiles.Profile, error) {
@@ -77,6 +80,7 @@ type Node struct {
 	// devicesLate says that the device plugins have not registered.
 	devicesLate bool
 	log         []observe.LogLine
+	statements  []statement
 	numaCache   map[observe.CPUs][]int
 	file        stateFileCache
 	restart     restartRecord
@@ -148,8 +152,30 @@ func (n *Node) Log() []observe.LogLine {
 	return canonicalLog(lines)
 }
 
+// statement is a log statement that was passed.
+type statement struct {
+	message string
+	isError bool
+}
+
+// Statements visits the log statements passed since the last call; there are none
+// without Options.Statements.
+func (n *Node) Statements(visit func(message string, isError bool)) {
+	n.drainLog()
+	for _, s := range n.statements {
+		visit(s.message, s.isError)
+	}
+	n.statements = n.statements[:0]
+}
+
 func (n *Node) drainLog() {
 	if n.life == nil {
+		return
+	}
+	if n.opts.Statements {
+		n.life.Statements(func(message string, isError bool) {
+			n.statements = append(n.statements, statement{message, isError})
+		})
 		return
 	}
 	if lines := n.life.Log(); len(n.log) == 0 {

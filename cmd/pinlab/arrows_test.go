@@ -31,6 +31,8 @@ func arrows() map[string][]string {
 		"sim":                     {"sim/observe", "sim/invariant", "sim/kubelet", "scenarios", "hwprofiles"},
 		"sim/worker":              {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
 		"sim/explain":             {"scenarios/report/screen", "sim", "sim/observe", "sim/kubelet", "scenarios", "scenarios/report", "hwprofiles"},
+		"sim/explore":             {"sim", "sim/explore/repro", "sim/observe", "sim/invariant", "sim/kubelet", "sim/worker", "scenarios", "hwprofiles"},
+		"sim/explore/repro":       {"sim/invariant", "scenarios", "hwprofiles"},
 		"bench":                   {"sim", "sim/observe", "sim/kubelet", "scenarios", "hwprofiles"},
 		"e2e/verify":              {"e2e/cgroup", "scenarios/report/screen", "sim/observe", "sim/invariant", "hwprofiles"},
 		"e2e":                     {".", "scenarios", "sim/observe", "sim/invariant", "hwprofiles"},
@@ -44,15 +46,16 @@ func arrows() map[string][]string {
 // import its own package.
 func testArrows() map[string][]string {
 	return map[string][]string{
-		"sim":         {"scenarios/report"}, // traces of the corpus
-		"sim/kubelet": {"sim", "scenarios"}, // the simulated node beside the bare managers
+		"sim":               {"scenarios/report"},                // traces of the corpus
+		"sim/explore/repro": {"."},                               // go.mod for the tests that it writes
+		"sim/kubelet":       {"sim", "sim/explore", "scenarios"}, // the simulated node beside the bare managers
 	}
 }
 
 // withoutKubelet are the folders that the kubelet's code must not reach by any
 // way: data, the scenario format, and what drives a real kubelet.
 func withoutKubelet() []string {
-	return []string{".", "hwprofiles", "sim/observe", "sim/invariant", "sim/owners", "scenarios", "e2e"}
+	return []string{".", "hwprofiles", "sim/observe", "sim/invariant", "sim/owners", "scenarios", "e2e", "sim/explore/repro"}
 }
 
 type goPackage struct {

@@ -122,7 +122,7 @@ pinned where and why.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newReport(), newExplain(), newVerify(), newProfile(), newScenario(), newLab(), newFidelity(), newTUI(), newBench(), newWorker(), newBenchWorker())
+	root.AddCommand(newRun(), newReport(), newExplain(), newVerify(), newProfile(), newScenario(), newLab(), newFidelity(), newTUI(), newBench(), newExplore(), newWorker(), newExploreWorker(), newBenchWorker())
 	return root
 }
 

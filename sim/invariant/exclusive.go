@@ -28,7 +28,9 @@ func exclusiveDisjoint(k *Checker) {
 			}
 		}
 		for j := range i {
-			if other := &v.stale[j]; !other.shown && gone.cpus.intersects(other.cpus) {
+			// Which containers of a pod that is gone ran one after the other, and
+			// which shared the pod's CPUs, cannot be told any more.
+			if other := &v.stale[j]; !other.shown && other.Pod != gone.Pod && gone.cpus.intersects(other.cpus) {
 				k.violated("%s and %s, both gone, hold %s", other.ref(), gone.ref(), gone.cpus.and(other.cpus).cpus())
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -31,7 +32,15 @@ type Config struct {
 // so keep it.
 type ConfigDecoder struct {
 	codecs *serializer.CodecFactory
+
+	mu sync.Mutex
+	// decoded are configurations by their text: a search starts kubelets with
+	// the same few over and over, and to decode one takes longer than the start.
+	decoded map[string]*Config
 }
+
+// maxDecoded bounds the configurations remembered.
+const maxDecoded = 256
 
 // NewConfigDecoder registers the kubelet's configuration API.
 func NewConfigDecoder() (*ConfigDecoder, error) {
@@ -43,7 +52,7 @@ func NewConfigDecoder() (*ConfigDecoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubelet configuration scheme: %w", err)
 	}
-	return &ConfigDecoder{codecs: codecs}, nil
+	return &ConfigDecoder{codecs: codecs, decoded: map[string]*Config{}}, nil
 }
 
 // The one hard eviction threshold that counts for the managers, and its default
@@ -58,8 +67,25 @@ const configAPIVersion = "kubelet.config.k8s.io/v1beta1"
 // Decode reads a KubeletConfiguration (YAML or JSON; apiVersion and kind may be
 // left out), defaults it and validates it as the kubelet does at its start.
 // Unknown fields are an error: the kubelet would only warn of them, and a
-// misspelt policy is what people look for.
+// misspelt policy is what people look for. The same text gives the same Config.
 func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.decoded[string(data)]; c != nil {
+		return c, nil
+	}
+	c, err := d.decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.decoded) >= maxDecoded {
+		clear(d.decoded)
+	}
+	d.decoded[string(data)] = c
+	return c, nil
+}
+
+func (d *ConfigDecoder) decode(data []byte) (*Config, error) {
 	doc := map[string]any{}
 	if len(bytes.TrimSpace(data)) > 0 {
 		if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -83,7 +109,7 @@ func (d *ConfigDecoder) Decode(data []byte) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
 	}
-	obj, err := d.decode(full)
+	obj, err := d.upstream(full)
 	if err != nil {
 		return nil, fmt.Errorf("KubeletConfiguration: %w", err)
 	}
@@ -200,9 +226,9 @@ func resetGates(gates featuregate.MutableVersionedFeatureGate) error {
 	return nil
 }
 
-// decode is upstream's own. Its defaults panic over a feature gate that is
+// upstream is upstream's own decoding. Its defaults panic over a feature gate that is
 // locked, as the kubelet does; here that is a wrong configuration.
-func (d *ConfigDecoder) decode(data []byte) (obj runtime.Object, err error) {
+func (d *ConfigDecoder) upstream(data []byte) (obj runtime.Object, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			obj, err = nil, fmt.Errorf("%v", p)

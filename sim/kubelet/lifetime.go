@@ -114,6 +114,9 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("upstream panicked: %v", e.Value) }
 
+// PanicStack is where upstream's code panicked.
+func (e *PanicError) PanicStack() string { return e.Stack }
+
 // minVerbosity is the level of a kubelet set up by kubeadm (--v=2); the
 // configuration may ask for more.
 const minVerbosity = 2
@@ -320,6 +323,16 @@ func (l *Lifetime) Log() []observe.LogLine {
 	lines := l.log.take()
 	defer l.log.reuse(lines)
 	return l.log.render(lines)
+}
+
+// Statements visits the log statements since the last call of Log or Statements, by
+// their constant texts. It renders nothing, which is most of what Log costs.
+func (l *Lifetime) Statements(visit func(message string, isError bool)) {
+	lines := l.log.take()
+	defer l.log.reuse(lines)
+	for i := range lines {
+		visit(lines[i].msg, lines[i].isErr)
+	}
 }
 
 // runtimeService is the part of the CRI that the managers use.

@@ -1,16 +1,12 @@
 package worker
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pinlab/pinlab/scenarios"
@@ -164,73 +160,39 @@ func quote(s string) string {
 // child is one worker process, started when it is first needed and again after
 // it was lost.
 type child struct {
-	pool   Pool
-	dir    string
-	tell   func(Event)
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *json.Decoder
-	stderr *tail
+	pool    Pool
+	dir     string
+	tell    func(Event)
+	process *Process
 }
 
-func (c *child) start(ctx context.Context) error {
-	c.cmd = c.pool.Command(ctx)
-	// A child does not outlive this process, however that ends.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	c.stderr = &tail{}
-	c.cmd.Stderr = c.stderr
-	var err error
-	if c.in, err = c.cmd.StdinPipe(); err != nil {
-		return err
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	c.out = json.NewDecoder(bufio.NewReaderSize(out, 1<<16))
-	if err := c.cmd.Start(); err != nil {
-		return fmt.Errorf("start worker: %w", err)
-	}
-	return nil
-}
-
-// end ends the process and says how it ended if it had by itself: an exit
-// status, or a signal such as the kernel's when memory runs out.
+// end ends the process, if there is one, and says how it ended if it had by itself.
 func (c *child) end() string {
-	if c.cmd == nil {
+	if c.process == nil {
 		return ""
 	}
-	c.in.Close() // a child without work ends by itself
-	process := c.cmd.Process
-	late := time.AfterFunc(slack, func() { _ = process.Kill() })
-	_ = c.cmd.Wait()
-	how := c.cmd.ProcessState.String()
-	c.cmd = nil
-	if !late.Stop() {
-		return ""
-	}
+	how := c.process.End()
+	c.process = nil
 	return how
 }
 
-// slack is how much longer than the timeout a child may be silent: it keeps
-// the time itself, and is only ended from here when it cannot even do that.
-const slack = 5 * time.Second
-
 func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error) {
-	if c.cmd == nil {
-		if err := c.start(ctx); err != nil {
+	if c.process == nil {
+		var err error
+		if c.process, err = StartProcess(c.pool.Command(ctx)); err != nil {
 			return scenarios.Result{}, err
 		}
 	}
+	process := c.process
 	started := time.Now()
 	done := 0
 	req := request{File: j.Scenario.File, Corpus: j.Corpus, Profile: j.ProfileRef, Timeout: c.pool.Timeout, TempDir: c.dir, Patch: j.Patch, Repeat: c.pool.Repeat, Brief: c.pool.Brief}
-	silent := time.AfterFunc(time.Duration(max(c.pool.Repeat, 1))*c.pool.Timeout+slack, func() { _ = c.cmd.Process.Kill() })
+	silent := time.AfterFunc(time.Duration(max(c.pool.Repeat, 1))*c.pool.Timeout+slack, process.Kill)
 	defer silent.Stop()
-	err := json.NewEncoder(c.in).Encode(req)
+	err := process.Send(req)
 	for err == nil {
 		var rep reply
-		if err = c.out.Decode(&rep); err != nil {
+		if err = process.Receive(&rep); err != nil {
 			break
 		}
 		switch {
@@ -263,31 +225,7 @@ func (c *child) run(ctx context.Context, i int, j Job) (scenarios.Result, error)
 		step := j.Scenario.Steps[done]
 		r.Reason = fmt.Sprintf("step %d (line %d): %s", done+1, step.Line, why)
 	}
-	r.Stack = c.stderr.String()
+	r.Stack = process.Stderr()
 	c.pool.finish(&r, j)
 	return r, nil
-}
-
-// tail keeps the beginning of what a process says, where Go prints the cause
-// of a crash.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-const tailSize = 16 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if room := tailSize - len(t.buf); room > 0 {
-		t.buf = append(t.buf, p[:min(room, len(p))]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.buf)
 }

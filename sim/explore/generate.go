@@ -1,0 +1,234 @@
+package explore
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// generator makes scenarios of genomes; the same genome gives the same scenario.
+type generator struct {
+	resolve  func(ref string) (*hwprofiles.Profile, error)
+	machines []string
+	pods     *podMaker
+}
+
+func newGenerator(resolve func(ref string) (*hwprofiles.Profile, error), prepare func(*v1.Pod) error) *generator {
+	return &generator{resolve: resolve, machines: machines(), pods: newPodMaker(prepare)}
+}
+
+// world is what the generator knows of the node while it draws events: enough to
+// refer to pods that exist. What makes no sense after all is left out in the replay.
+type world struct {
+	profile *hwprofiles.Profile
+	env     podEnv
+	online  []int
+	running bool
+	waiting bool // for the sources
+	live    []livePod
+	made    int
+	allowed uint16
+}
+
+type livePod struct {
+	name       string
+	containers []string
+}
+
+// scenario makes the scenario of a genome.
+func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
+	d := &drawer{b: of.Head}
+	s := &scenarios.Scenario{Name: "explored", Reconcile: scenarios.ReconcileAuto, Profile: g.machines[d.n(len(g.machines))]}
+	p, err := g.resolve(s.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", s.Profile, err)
+	}
+	if d.chance(4) {
+		s.Reconcile = scenarios.ReconcileManual
+	}
+	s.HoldInit = d.chance(3)
+	w := &world{profile: p, online: p.OnlineCPUs().List()}
+	// Most lives see only a few kinds of trouble: where everything goes wrong at
+	// once, nothing gets far.
+	some, others := d.n(256), d.n(256)
+	w.allowed = uint16(some & others)
+	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(2)}
+	for _, n := range p.NUMANodes {
+		if n.MemoryBytes > 0 {
+			w.env.nodeMem = n.MemoryBytes
+			break
+		}
+	}
+	if w.env.devices {
+		for i, n := range p.NUMANodes {
+			for k := range 2 {
+				s.Devices = append(s.Devices, scenarios.Device{Resource: deviceResource, ID: fmt.Sprintf("d%d", 2*i+k), NUMANode: n.ID})
+			}
+		}
+	}
+	if s.Kubelet, w.env.podLevel = kubeletConfig(d, p); d.chance(1) {
+		// A machine with a thread or a core switched off, as it boots.
+		s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.OfflineCPUs{CPUs: w.cpu(d)}})
+	}
+	s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.StartKubelet{}})
+	w.running = true
+	for _, gene := range of.Genes {
+		for _, e := range g.events(&drawer{b: gene}, w) {
+			s.Steps = append(s.Steps, scenarios.Step{Event: e})
+		}
+	}
+	return s, nil
+}
+
+func (w *world) cpu(d *drawer) observe.CPUs {
+	return observe.CPUs(fmt.Sprint(w.online[d.n(len(w.online))]))
+}
+
+// Kinds of trouble that a life may see, as bits of world.allowed.
+const (
+	mayCrash = 1 << iota
+	mayFailWrites
+	mayFailUpdates
+	mayOffline
+	mayReconfigure
+	mayLoseFile
+	mayReboot
+	mayClobber
+)
+
+// events draws the event of one gene, with what belongs to it.
+func (g *generator) events(d *drawer, w *world) []scenarios.Event {
+	switch k := d.n(64); {
+	case k < 26:
+		return g.create(d, w)
+	case k < 38:
+		if len(w.live) == 0 {
+			return g.create(d, w)
+		}
+		i := d.n(len(w.live))
+		name := w.live[i].name
+		w.live = slices.Delete(w.live, i, i+1)
+		return []scenarios.Event{scenarios.DeletePod{Pod: name}}
+	case k < 42:
+		return w.exit(d)
+	case k < 47:
+		w.running = true
+		w.waiting = d.chance(2)
+		return []scenarios.Event{scenarios.RestartKubelet{SourcesNotReady: w.waiting}}
+	case k < 50:
+		w.running = !w.running
+		if w.running {
+			return []scenarios.Event{scenarios.StartKubelet{}}
+		}
+		return []scenarios.Event{scenarios.StopKubelet{}}
+	case k < 53:
+		return []scenarios.Event{scenarios.Reconcile{Times: 1 + d.n(2)}}
+	}
+	return g.trouble(d, w)
+}
+
+func (g *generator) create(d *drawer, w *world) []scenarios.Event {
+	w.made++
+	pod := g.pods.pod(d, fmt.Sprintf("p%d", w.made), w.env)
+	if pod == nil {
+		return nil
+	}
+	live := livePod{name: pod.Name}
+	for i := range pod.Spec.InitContainers {
+		live.containers = append(live.containers, pod.Name+"/"+pod.Spec.InitContainers[i].Name)
+	}
+	for i := range pod.Spec.Containers {
+		live.containers = append(live.containers, pod.Name+"/"+pod.Spec.Containers[i].Name)
+	}
+	w.live = append(w.live, live)
+	create := scenarios.CreatePod{Pod: pod}
+	if w.waiting { // a pod of the API server cannot come before those that it had
+		w.waiting = false
+		return []scenarios.Event{scenarios.SourcesReady{}, create}
+	}
+	return []scenarios.Event{create}
+}
+
+func (w *world) container(d *drawer) string {
+	if len(w.live) == 0 {
+		return ""
+	}
+	p := w.live[d.n(len(w.live))]
+	return p.containers[d.n(len(p.containers))]
+}
+
+func (w *world) exit(d *drawer) []scenarios.Event {
+	c := w.container(d)
+	if c == "" {
+		return nil
+	}
+	return []scenarios.Event{scenarios.ExitContainer{Container: c, ExitCode: pick(d, 0, 0, 1, 137)}}
+}
+
+// trouble draws what goes wrong; a kind that this life does not see is nothing.
+func (g *generator) trouble(d *drawer, w *world) []scenarios.Event {
+	kind := 1 << d.n(8)
+	if w.allowed&uint16(kind) == 0 {
+		return nil
+	}
+	file := pick(d, scenarios.CPUState, scenarios.CPUState, scenarios.MemoryState)
+	switch kind {
+	case mayCrash:
+		kill := scenarios.KillAtCheckpointWrite{File: file, Nth: 1 + d.n(4), When: pick(d, "before", "after")}
+		out := append([]scenarios.Event{kill}, g.events(d, w)...)
+		w.running = true
+		return append(out, scenarios.StartKubelet{})
+	case mayFailWrites:
+		return []scenarios.Event{scenarios.FailCheckpointWrite{File: file, Errno: pick(d, "ENOSPC", "EMFILE"), Times: d.n(3)}}
+	case mayFailUpdates:
+		if d.chance(6) {
+			return []scenarios.Event{scenarios.ClearFaults{}}
+		}
+		return []scenarios.Event{scenarios.FailRuntimeUpdate{Error: "unable to freeze", Times: d.n(3)}}
+	case mayOffline:
+		if d.chance(8) {
+			return []scenarios.Event{scenarios.OnlineCPUs{CPUs: w.cpu(d)}}
+		}
+		return []scenarios.Event{scenarios.OfflineCPUs{CPUs: w.cpu(d)}}
+	case mayReconfigure:
+		w.running = true
+		return []scenarios.Event{scenarios.RestartKubelet{Config: w.patch(d)}}
+	case mayLoseFile:
+		return []scenarios.Event{scenarios.DeleteStateFile{File: file}}
+	case mayReboot:
+		w.running = true
+		return []scenarios.Event{scenarios.Reboot{}, scenarios.StartKubelet{}}
+	}
+	if c := w.container(d); c != "" {
+		return []scenarios.Event{scenarios.ClobberCPUSet{Container: c, CPUs: w.cpu(d)}}
+	}
+	return nil
+}
+
+// patch draws a change of the configuration.
+func (w *world) patch(d *drawer) json.RawMessage {
+	c := map[string]any{}
+	switch d.n(6) {
+	case 0:
+		c["cpuManagerPolicy"] = pick(d, "static", "none")
+	case 1:
+		c["topologyManagerPolicy"] = pick(d, "none", "best-effort", "restricted", "single-numa-node")
+	case 2:
+		c["topologyManagerScope"] = pick(d, "container", "pod")
+	case 3:
+		name := pick(d, "full-pcpus-only", "strict-cpu-reservation", "distribute-cpus-across-numa", "prefer-align-cpus-by-uncorecache")
+		c["cpuManagerPolicyOptions"] = map[string]any{name: pick[any](d, "true", nil)}
+	case 4:
+		c["reservedSystemCPUs"] = string(w.cpu(d))
+	default:
+		c["featureGates"] = map[string]bool{"PodLevelResourceManagers": d.chance(8)}
+	}
+	data, _ := json.Marshal(c) // maps of plain values always have a text
+	return data
+}

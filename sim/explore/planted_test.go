@@ -1,0 +1,94 @@
+package explore
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/sim/invariant"
+)
+
+// explorer searches a stub with a bug.
+func explorer(b bug, workers int) *Explorer {
+	prepare := func(*v1.Pod) error { return nil }
+	x := &Explorer{Resolve: hwprofiles.Resolve, Prepare: prepare, Simple: SimpleMachines()}
+	for range workers {
+		l := &Local{Runner: Runner{Setup: newStub(b), Resolve: hwprofiles.Resolve, Features: true}, gen: newGenerator(hwprofiles.Resolve, prepare)}
+		if b == hang {
+			l.Timeout = 5 * time.Millisecond
+		}
+		x.Workers = append(x.Workers, l)
+	}
+	return x
+}
+
+// TestPlantedBugs lets the search find each bug and shrink it to at most 6 events,
+// without changing its cause.
+func TestPlantedBugs(t *testing.T) {
+	for b, broken := range map[bug]string{
+		offByOne: invariant.PoolAccounted, forgottenSibling: invariant.PoolAccounted, lostEntry: invariant.ExclusiveCount,
+		doubleAllocation: invariant.ExclusiveDisjoint, initLeak: invariant.NoLeak, hang: BrokenHang,
+	} {
+		t.Run(string(b), func(t *testing.T) {
+			g := NewWithT(t)
+			x := explorer(b, 2)
+			runs := 512
+			if b == hang { // each one waits for its time
+				runs = 8
+			}
+			g.Expect(x.Random(t.Context(), Random{Seed: 1, Runs: runs})).To(Succeed())
+			found := false
+			for _, f := range x.Findings() {
+				// What follows from it may take more.
+				found = found || f.Cause.Broken == broken && countEvents(f) <= 6
+				out, err := x.Workers[0].Replay(t.Context(), f.Scenario)
+				g.Expect(err).NotTo(HaveOccurred())
+				_, same := out.Has(f.Cause.Key())
+				g.Expect(same).To(BeTrue(), "shrinking changed %s", f.Cause)
+			}
+			g.Expect(found).To(BeTrue(), "no finding of %s among %d", broken, len(x.Findings()))
+		})
+	}
+}
+
+func countEvents(f *Finding) int {
+	n := 0
+	for i := range f.Scenario.Steps {
+		if f.Scenario.Steps[i].Event != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestHealthyStub keeps the test above from passing by accident.
+func TestHealthyStub(t *testing.T) {
+	g := NewWithT(t)
+	x := explorer(noBug, 2)
+	g.Expect(x.Random(t.Context(), Random{Seed: 1, Runs: 512})).To(Succeed())
+	for _, f := range x.Findings() {
+		text, _ := Format(f.Scenario)
+		t.Errorf("%s\n%s", f.Cause, text)
+	}
+}
+
+// TestSameSeed explores twice, with another number of workers: the same bytes.
+func TestSameSeed(t *testing.T) {
+	g := NewWithT(t)
+	report := func(workers int, seed uint64) string {
+		x := explorer(initLeak, workers)
+		g.Expect(x.Random(t.Context(), Random{Seed: seed, Runs: 600})).To(Succeed())
+		r, err := NewReport("stub", "test", seed, x)
+		g.Expect(err).NotTo(HaveOccurred())
+		data, err := json.Marshal(r)
+		g.Expect(err).NotTo(HaveOccurred())
+		return string(data)
+	}
+	first := report(1, 7)
+	g.Expect(report(3, 7)).To(Equal(first))
+	g.Expect(report(1, 8)).NotTo(Equal(first))
+}

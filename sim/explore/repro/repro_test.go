@@ -1,0 +1,55 @@
+package repro_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/pinlab/pinlab"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/explore/repro"
+)
+
+// TestRunsAgainstUpstream writes a scenario of the corpus as a test and runs it with
+// the go command: it fails with what the scenario is about, and without the restart it
+// passes.
+func TestRunsAgainstUpstream(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test of the kubelet's managers")
+	}
+	g := NewWithT(t)
+	s, err := (&scenarios.Loader{}).LoadCorpus("strict-full-node-no-restart")
+	g.Expect(err).NotTo(HaveOccurred())
+	out, err := run(t, s)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("nothing has changed, and the kubelet does not start again: start cpu manager error: default cpuset cannot be empty"))
+
+	healthy := *s
+	healthy.Steps = nil
+	for _, step := range s.Steps {
+		if _, restart := step.Event.(scenarios.RestartKubelet); !restart {
+			healthy.Steps = append(healthy.Steps, step)
+		}
+	}
+	out, err = run(t, &healthy)
+	g.Expect(err).NotTo(HaveOccurred(), out)
+}
+
+func run(t *testing.T, s *scenarios.Scenario) (string, error) {
+	g := NewWithT(t)
+	src, err := repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: "restart-starts", Text: "does not start"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(src)).NotTo(ContainSubstring("pinlab/"), "the test is of upstream alone")
+	dir := t.TempDir()
+	for name, data := range map[string][]byte{"go.mod": repro.GoMod(pinlab.GoMod), "go.sum": pinlab.GoSum, "repro_test.go": src} {
+		g.Expect(os.WriteFile(filepath.Join(dir, name), data, 0o600)).To(Succeed())
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-mod=mod", "-count=1", "-run", "TestRepro", ".")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

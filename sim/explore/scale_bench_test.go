@@ -1,0 +1,80 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinlab/pinlab/sim/kubelet"
+)
+
+// role tells the test program, started again as a child, what to be.
+const role = "PINLAB_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(role) == "worker" {
+		decoder, err := kubelet.NewConfigDecoder()
+		if err == nil {
+			err = Serve(context.Background(), os.Stdin, os.Stdout, decoder)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func child(ctx context.Context) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), role+"=worker", "GOMAXPROCS=1")
+	return cmd
+}
+
+// BenchmarkScaling replays the same genomes with one worker and with two. scaling is
+// how many times faster two are; it needs two free cores. work is how many times more
+// processor time two take for the same, 1 when nothing is lost.
+func BenchmarkScaling(b *testing.B) {
+	var took [3]time.Duration
+	var used [3]time.Duration
+	genomes := roundOf(1, 0, 256, nil)
+	for b.Loop() {
+		for _, workers := range []int{1, 2} {
+			x := &Explorer{}
+			for range workers {
+				x.Workers = append(x.Workers, &Process{Command: child, Timeout: 10 * time.Second, TempDir: b.TempDir()})
+			}
+			// The start of the processes is no part of it.
+			if _, err := x.replayAll(b.Context(), genomes[:batchRuns*workers]); err != nil {
+				b.Fatal(err)
+			}
+			before, started := childTime(), time.Now()
+			if _, err := x.replayAll(b.Context(), genomes); err != nil {
+				b.Fatal(err)
+			}
+			took[workers] += time.Since(started)
+			for _, w := range x.Workers {
+				w.(*Process).Close()
+			}
+			used[workers] += childTime() - before
+		}
+	}
+	b.ReportMetric(took[1].Seconds()/took[2].Seconds(), "scaling")
+	b.ReportMetric(used[2].Seconds()/used[1].Seconds(), "work")
+	b.ReportMetric(0, "ns/op")
+}
+
+// childTime is the processor time of the children that have ended.
+func childTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
