@@ -196,9 +196,13 @@ func newLabShell() *cobra.Command {
 const agentPort = "pinlab.agent"
 
 func newLabAgent() *cobra.Command {
-	return &cobra.Command{
+	member := false
+	cmd := &cobra.Command{
 		Use: "agent", Short: "Serve the host of the machine this runs in", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if member {
+				return serveMember(cmd)
+			}
 			port, err := findPort(agentPort)
 			if err != nil {
 				return err
@@ -210,6 +214,8 @@ func newLabAgent() *cobra.Command {
 			return harness(agent.Serve(stream, agent.New(cmd.Context())))
 		},
 	}
+	cmd.Flags().BoolVar(&member, "member", false, "this is a cluster's node, and the host is at the standard streams")
+	return cmd
 }
 
 // findPort finds a virtio serial port by its name.

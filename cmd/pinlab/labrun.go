@@ -60,12 +60,12 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 	}
 	l := lab.New(labOptions(f.cgroup, w), nodeOptions(tools))
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return replay(ctx, jobs, l.Setup, progress)
+	return replay(ctx, jobs, l.Setup, lab.Fit, progress)
 }
 
 // replay replays jobs one after the other: a machine of the lab has all of this
-// one's CPUs.
-func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progress *report.Progress) ([]scenarios.Result, error) {
+// one's CPUs. Fit is what is to be changed about a scenario first.
+func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, fit fitting, progress *report.Progress) ([]scenarios.Result, error) {
 	results := make([]scenarios.Result, len(jobs))
 	for _, i := range byMachine(jobs) {
 		j := jobs[i]
@@ -73,12 +73,18 @@ func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progr
 			return nil, ctx.Err()
 		}
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
-		result := runner.RunSetup(ctx, lab.Fit(j.Scenario, j.Profile), setup, j.Profile)
+		result := runner.RunSetup(ctx, fit(j.Scenario, j.Profile), setup, j.Profile)
 		progress.Finish(i, result.Verdict)
 		results[i] = result
 	}
 	return results, nil
 }
+
+// fitting makes a scenario fit a machine.
+type fitting func(*scenarios.Scenario, *hwprofiles.Profile) *scenarios.Scenario
+
+// asItIs is for machines with all the memory that they show.
+func asItIs(s *scenarios.Scenario, _ *hwprofiles.Profile) *scenarios.Scenario { return s }
 
 // byMachine is an order of jobs in which each machine is booted once: that of
 // the machines' first use.
