@@ -117,3 +117,10 @@ type stdStreams struct {
 
 // Close implements io.Closer; the streams end with the process.
 func (stdStreams) Close() error { return nil }
+
+// newRelay makes a kind cluster in the virtual machine that this runs in. What it
+// says goes to the machine's console.
+func newRelay(cmd *cobra.Command, image string) *kind.Relay {
+	w := cmd.ErrOrStderr()
+	return kind.NewRelay(cmd.Context(), kind.Options{Image: image, Say: func(text string) { fmt.Fprintln(w, "kind:", text) }}, w)
+}

@@ -196,7 +196,7 @@ func newLabShell() *cobra.Command {
 const agentPort = "pinlab.agent"
 
 func newLabAgent() *cobra.Command {
-	member := false
+	member, node := false, ""
 	cmd := &cobra.Command{
 		Use: "agent", Short: "Serve the host of the machine this runs in", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -211,10 +211,14 @@ func newLabAgent() *cobra.Command {
 			if err != nil {
 				return harness(err)
 			}
+			if node != "" {
+				return harness(agent.Serve(stream, newRelay(cmd, node)))
+			}
 			return harness(agent.Serve(stream, agent.New(cmd.Context())))
 		},
 	}
 	cmd.Flags().BoolVar(&member, "member", false, "this is a cluster's node, and the host is at the standard streams")
+	cmd.Flags().StringVar(&node, "kind", "", "make a kind cluster of this node image, and serve the host of its node")
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pinlab/pinlab"
+	"github.com/pinlab/pinlab/e2e/kind"
 	"github.com/pinlab/pinlab/e2e/lab"
 	"github.com/pinlab/pinlab/e2e/node"
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -58,7 +59,11 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	l := lab.New(labOptions(f.cgroup, w), nodeOptions(tools))
+	o := labOptions(f.cgroup, w)
+	if f.kind.inLab {
+		o.Kind, o.Wrap = true, kind.Relayed
+	}
+	l := lab.New(o, nodeOptions(tools))
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return replay(ctx, jobs, l.Setup, lab.Fit, progress)
 }

@@ -56,22 +56,22 @@ func serveImage() error {
 
 // busyboxImage makes an image of one layer of a static busybox.
 func busyboxImage(path string) (v1.Image, error) {
-	files := []layerFile{{name: "bin/busybox", source: path}}
+	files := []LayerFile{{Name: "bin/busybox", Source: path}}
 	for _, applet := range programs() {
-		files = append(files, layerFile{name: "bin/" + applet, link: "busybox"})
+		files = append(files, LayerFile{Name: "bin/" + applet, Link: "busybox"})
 	}
-	return imageOf(files)
+	return ImageOf(files)
 }
 
 // programs are what the commands of containers need.
 func programs() []string { return []string{"sh", "sleep", "cat", "true"} }
 
-// layerFile is a file of an image: a copy of a file of this machine, or a
+// LayerFile is a file of an image: a copy of a file of this machine, or a
 // symbolic link.
-type layerFile struct{ name, source, link string }
+type LayerFile struct{ Name, Source, Link string }
 
-// imageOf makes an image of one layer.
-func imageOf(files []layerFile) (v1.Image, error) {
+// ImageOf makes an image of one layer.
+func ImageOf(files []LayerFile) (v1.Image, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	made := map[string]bool{}
@@ -88,9 +88,9 @@ func imageOf(files []layerFile) (v1.Image, error) {
 		}
 	}
 	for _, f := range files {
-		for i, r := range f.name {
+		for i, r := range f.Name {
 			if r == '/' {
-				if err := mkdir(f.name[:i]); err != nil {
+				if err := mkdir(f.Name[:i]); err != nil {
 					return nil, err
 				}
 			}
@@ -118,15 +118,15 @@ func imageOf(files []layerFile) (v1.Image, error) {
 	})
 }
 
-func (f layerFile) write(w *tar.Writer) error {
-	if f.link != "" {
-		return w.WriteHeader(&tar.Header{Name: f.name, Typeflag: tar.TypeSymlink, Linkname: f.link, Mode: 0o777})
+func (f LayerFile) write(w *tar.Writer) error {
+	if f.Link != "" {
+		return w.WriteHeader(&tar.Header{Name: f.Name, Typeflag: tar.TypeSymlink, Linkname: f.Link, Mode: 0o777})
 	}
-	data, err := os.ReadFile(f.source)
+	data, err := os.ReadFile(f.Source)
 	if err != nil {
 		return err
 	}
-	if err := w.WriteHeader(&tar.Header{Name: f.name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(data))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: f.Name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(data))}); err != nil {
 		return err
 	}
 	_, err = w.Write(data)

@@ -17,7 +17,7 @@ import (
 // importImage makes the image of all containers out of the node's own programs
 // and hands it to the node's container runtime. No registry is asked.
 func importImage(ctx context.Context) error {
-	var files []layerFile
+	var files []LayerFile
 	for _, p := range programs() {
 		need, err := programFiles("/bin/"+p, libraryDirs())
 		if err != nil {
@@ -25,7 +25,7 @@ func importImage(ctx context.Context) error {
 		}
 		files = append(files, need...)
 	}
-	img, err := imageOf(once(files))
+	img, err := ImageOf(once(files))
 	if err != nil {
 		return err
 	}
@@ -49,12 +49,12 @@ func importImage(ctx context.Context) error {
 }
 
 // once leaves out files that were named before.
-func once(files []layerFile) []layerFile {
-	var out []layerFile
+func once(files []LayerFile) []LayerFile {
+	var out []LayerFile
 	seen := map[string]bool{}
 	for _, f := range files {
-		if !seen[f.name] {
-			seen[f.name] = true
+		if !seen[f.Name] {
+			seen[f.Name] = true
 			out = append(out, f)
 		}
 	}
@@ -74,8 +74,8 @@ func libraryDirs() []string {
 
 // programFiles are the files that a program needs to run: itself, its dynamic
 // linker, and the libraries that those need in turn.
-func programFiles(program string, dirs []string) ([]layerFile, error) {
-	files := []layerFile{{name: strings.TrimPrefix(program, "/"), source: program}}
+func programFiles(program string, dirs []string) ([]LayerFile, error) {
+	files := []LayerFile{{Name: strings.TrimPrefix(program, "/"), Source: program}}
 	seen := map[string]bool{}
 	var add func(file string) error
 	add = func(file string) error {
@@ -90,7 +90,7 @@ func programFiles(program string, dirs []string) ([]layerFile, error) {
 				return err
 			}
 			linker := strings.TrimRight(string(data), "\x00")
-			files = append(files, layerFile{name: strings.TrimPrefix(linker, "/"), source: linker})
+			files = append(files, LayerFile{Name: strings.TrimPrefix(linker, "/"), Source: linker})
 		}
 		libraries, err := f.ImportedLibraries()
 		if err != nil {
@@ -106,7 +106,7 @@ func programFiles(program string, dirs []string) ([]layerFile, error) {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 			// The linker looks into /lib in every image.
-			files = append(files, layerFile{name: "lib/" + l, source: found})
+			files = append(files, LayerFile{Name: "lib/" + l, Source: found})
 			if err := add(found); err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ var _ node.Caller = &caller{}
 
 // Call implements node.Caller.
 func (c *caller) Call(ctx context.Context, method string, args, answer any) error {
-	if err := Unsupported(method, args); err != nil {
+	if err := unsupported(method, args); err != nil {
 		return err
 	}
 	switch method {
@@ -50,10 +50,10 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 	return c.agent.Call(ctx, method, args, answer)
 }
 
-// Unsupported says which calls a kind node cannot answer, because they would
+// unsupported says which calls a kind node cannot answer, because they would
 // change the machine that it shares with others; the error wraps
 // scenarios.ErrUnsupported. It is nil for all others.
-func Unsupported(method string, args any) error {
+func unsupported(method string, args any) error {
 	switch method {
 	case "SetOnline":
 		return fmt.Errorf("%w: a kind node's CPUs are its host's, which are not taken on or off line", scenarios.ErrUnsupported)

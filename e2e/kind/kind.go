@@ -65,6 +65,8 @@ type Kind struct {
 	provider provider
 	connect  func(*rest.Config) (kubernetes.Interface, error)
 
+	failing func() // called before what has failed is cleaned up; may be nil
+
 	claim   *claim // of a cluster that was made
 	name    string
 	sole    nodes.Node
@@ -95,6 +97,9 @@ func (k *Kind) say(format string, args ...any) {
 func (k *Kind) Open(ctx context.Context) error {
 	err := k.open(ctx)
 	if err != nil {
+		if k.failing != nil {
+			k.failing()
+		}
 		err = errors.Join(err, k.Close(true))
 	}
 	return err
@@ -200,7 +205,15 @@ func (k *Kind) make(ctx context.Context) error {
 	k.claim, k.name = c, c.name
 	started := time.Now()
 	k.say("making cluster %s (the first use of a node image pulls it)", k.name)
-	if err := k.create(ctx, k.name); err != nil {
+	err = k.create(ctx, k.name)
+	if tooSlowForKind(err) && ctx.Err() == nil {
+		k.say("%v; trying once more", err)
+		if err := k.provider.Delete(k.name, kubeconfigFile(k.opts.Dir, k.name)); err != nil {
+			return explain(err)
+		}
+		err = k.create(ctx, k.name)
+	}
+	if err != nil {
 		return fmt.Errorf("make a kind cluster: %w", err)
 	}
 	if k.sole, err = k.soleNode(k.name); err != nil {
@@ -216,6 +229,13 @@ func (k *Kind) make(ctx context.Context) error {
 	}
 	k.say("cluster %s is up after %.0f s", k.name, time.Since(started).Seconds())
 	return nil
+}
+
+// tooSlowForKind says that systemd in the node was not up within the 30 s that
+// kind gives it, whatever the machine. A second try finds more in the machine's
+// caches.
+func tooSlowForKind(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "could not find a log line that matches")
 }
 
 // reach makes a client for the API server.

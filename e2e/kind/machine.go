@@ -2,12 +2,10 @@ package kind
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/node"
 	"github.com/pinlab/pinlab/hwprofiles"
-	"github.com/pinlab/pinlab/scenarios"
 )
 
 // machine is the cluster's node as a node's target sees it.
@@ -22,14 +20,10 @@ func (m *machine) Agent() node.Caller { return &caller{m.kind.link, m.kind.pods}
 func (m *machine) Hello() agent.Hello { return m.kind.link.hello }
 
 // Reboot implements node.Machine.
-func (m *machine) Reboot(context.Context, []int) error {
-	return fmt.Errorf("%w: a kind node is a container; to reboot it would be to reboot its host", scenarios.ErrUnsupported)
-}
+func (m *machine) Reboot(context.Context, []int) error { return errReboot() }
 
 // Swap implements node.Machine.
-func (m *machine) Swap(context.Context, *hwprofiles.Profile) error {
-	return fmt.Errorf("%w: a kind node is its host, which cannot be another machine", scenarios.ErrUnsupported)
-}
+func (m *machine) Swap(context.Context, *hwprofiles.Profile) error { return errSwap() }
 
 // Close leaves the node for the next scenario, which has an agent of its own.
 func (m *machine) Close() error {

@@ -59,16 +59,26 @@ func guestFiles() []guestFile {
 	}
 }
 
+// dropModules removes the kernel's modules: those that are needed are in the
+// initramfs.
+func dropModules(root string) error {
+	for _, dir := range []string{"lib/modules", "usr/lib/modules"} {
+		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // furnish makes a bootable root file system of unpacked packages.
-func furnish(root, release string) error {
+func furnish(root, release string, files []guestFile) error {
 	for _, dir := range []string{"proc", "sys", "dev", "run", "tmp", "root", "pinlab", "sbin", "usr/sbin", "etc", "var/lib", "var/log", "mnt"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	// The modules that are needed are in the initramfs; documentation and the
-	// rest only make the image large.
-	for _, dir := range []string{"boot", "lib/modules", "usr/lib/modules", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv"} {
+	// Documentation and the rest only make the image large.
+	for _, dir := range []string{"boot", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv"} {
 		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
 			return err
 		}
@@ -92,7 +102,7 @@ func furnish(root, release string) error {
 	if err := os.MkdirAll(filepath.Join(root, "lib/modules", release), 0o755); err != nil {
 		return err
 	}
-	for _, f := range guestFiles() {
+	for _, f := range files {
 		if err := os.WriteFile(filepath.Join(root, f.path), []byte(f.content), f.mode); err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ type Options struct {
 	Say func(string)
 	// GoMod and GoSum are the module files that the kubelet is built with.
 	GoMod, GoSum []byte
+	// Kind makes a machine for kind instead: with a container engine that has a
+	// node image, and no kubelet of its own. To build it takes root.
+	Kind bool
 }
 
 func (o Options) say(format string, args ...any) {
@@ -88,9 +91,13 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := sources(packages)
+	sources, name, build := sources(packages), "image-", build
 	key := hash(sources, o.GoMod, o.GoSum)
-	dir := filepath.Join(o.Cache, "image-"+key)
+	if o.Kind {
+		sources, name, build = append(sources, "kind "+KindVersion), "kind-image-", buildKind
+		key = hash(sources, append(kindInputs(), o.GoMod, o.GoSum)...)
+	}
+	dir := filepath.Join(o.Cache, name+key)
 	img := &Image{
 		Kernel: filepath.Join(dir, "vmlinuz"), Initrd: filepath.Join(dir, "initrd"),
 		Root: filepath.Join(dir, "root.ext4"), Sources: sources,
@@ -141,7 +148,10 @@ func build(ctx context.Context, o Options, packages []debPackage, work string) e
 	if err := writeInitrd(root, release, filepath.Join(out, "initrd")); err != nil {
 		return err
 	}
-	if err := furnish(root, release); err != nil {
+	if err := dropModules(root); err != nil {
+		return err
+	}
+	if err := furnish(root, release, guestFiles()); err != nil {
 		return err
 	}
 	return MakeFileSystem(ctx, root, filepath.Join(out, "root.ext4"), rootSize)
