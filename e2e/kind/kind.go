@@ -349,7 +349,7 @@ func (k *Kind) Close(failed bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var errs []error
-	if failed && k.name != "" {
+	if failed && (k.claim != nil || k.touched) {
 		errs = append(errs, k.keepLogs())
 	}
 	if k.claim == nil && k.touched {

@@ -69,6 +69,9 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 			return nil, err
 		}
 	}
+	if o.Kind {
+		o.Cache = filepath.Join(o.Cache, "kind") // nobody shall wait for it who wants the other
+	}
 	if err := Requirements(); err != nil {
 		return nil, err
 	}
@@ -91,13 +94,13 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources, name, build := sources(packages), "image-", build
+	sources, build := sources(packages), build
 	key := hash(sources, o.GoMod, o.GoSum)
 	if o.Kind {
-		sources, name, build = append(sources, "kind "+KindVersion), "kind-image-", buildKind
+		sources, build = append(sources, "kind "+KindVersion), buildKind
 		key = hash(sources, append(kindInputs(), o.GoMod, o.GoSum)...)
 	}
-	dir := filepath.Join(o.Cache, name+key)
+	dir := filepath.Join(o.Cache, "image-"+key)
 	img := &Image{
 		Kernel: filepath.Join(dir, "vmlinuz"), Initrd: filepath.Join(dir, "initrd"),
 		Root: filepath.Join(dir, "root.ext4"), Sources: sources,
