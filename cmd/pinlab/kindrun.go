@@ -104,6 +104,26 @@ func closeKind(cmd *cobra.Command, k *kind.Kind, err error) error {
 	return harness(closing)
 }
 
+func newLabKind() *cobra.Command {
+	f := runFlags{target: targetKind, kind: kindFlags{inLab: true}}
+	cmd := &cobra.Command{
+		Use: "kind NAME|FILE|DIR...", Short: "Replay scenarios on a kind cluster in a machine of the lab", Args: cobra.MinimumNArgs(1),
+		Long: `Boot a machine of the profile with a container engine in it, let kind make a
+cluster there, and replay scenarios on the cluster's node: real pods through a
+real API server, with the profile's NUMA topology. No registry is asked, and no
+container engine is needed here. It is the same as
+'pinlab run --target kind --in-lab'.
+
+The first use builds the node image of Go modules and Debian packages, which takes
+root, 12 GiB of disk and a quarter of an hour.`,
+		Example: `  pinlab lab kind --profile generic-2s4c-smt2 first-pin`,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runScenarios(cmd, args, f) },
+	}
+	cmd.Flags().StringArrayVarP(&f.profiles, "profile", "p", nil, "machine to make instead of the scenario's own; may be repeated")
+	f.addOutput(cmd)
+	return cmd
+}
+
 // serveMember serves the host of a cluster's node over the standard streams.
 func serveMember(cmd *cobra.Command) error {
 	return harness(agent.Serve(stdStreams{cmd.InOrStdin(), cmd.OutOrStdout()}, agent.NewMember(cmd.Context())))

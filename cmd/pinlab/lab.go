@@ -30,7 +30,7 @@ kubelet, containerd and runc.
 'pinlab run --target lab' boots what it needs and ends it. 'pinlab lab up' boots
 one machine that stays, for looking around.`,
 	}
-	cmd.AddCommand(newLabUp(), newLabRun(), newLabDown(), newLabShell(), newLabBoots(), newLabServe(), newLabAgent(), newLabHog())
+	cmd.AddCommand(newLabUp(), newLabRun(), newLabKind(), newLabDown(), newLabShell(), newLabBoots(), newLabServe(), newLabAgent(), newLabHog())
 	return cmd
 }
 

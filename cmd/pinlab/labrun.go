@@ -34,6 +34,16 @@ func labOptions(cgroup string, w io.Writer) lab.Options {
 	return lab.Options{CgroupV1: cgroup == "v1", GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
 }
 
+// newLabTarget is the lab for these flags, telling what it does on w. With kind in
+// the lab its nodes are those of kind clusters in its machines.
+func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
+	o := labOptions(f.cgroup, w)
+	if f.kind.inLab {
+		o.Kind, o.Wrap = true, kind.Relayed
+	}
+	return lab.New(o, nodeOptions(tools))
+}
+
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
 // formats of state files and the reading of manifests.
 func nodeOptions(tools *toolchain) node.Options {
@@ -59,11 +69,7 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	o := labOptions(f.cgroup, w)
-	if f.kind.inLab {
-		o.Kind, o.Wrap = true, kind.Relayed
-	}
-	l := lab.New(o, nodeOptions(tools))
+	l := newLabTarget(tools, f, w)
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return replay(ctx, jobs, l.Setup, lab.Fit, progress)
 }

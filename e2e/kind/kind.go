@@ -403,6 +403,9 @@ func (k *Kind) giveBack(ctx context.Context) error {
 // keepLogs keeps what kind collects of a cluster. Where nothing can be collected
 // there is nothing to keep.
 func (k *Kind) keepLogs() error {
+	if there, err := k.provider.ListNodes(k.name); err != nil || len(there) == 0 {
+		return nil
+	}
 	dir, err := os.MkdirTemp(k.opts.Dir, "logs-"+strings.TrimPrefix(k.name, namePrefix)+"-")
 	if err != nil {
 		return err
