@@ -1,15 +1,13 @@
 package image
 
-import (
-	"context"
-	"strings"
-)
+import "context"
 
 // engineScript starts the container engine of a guest that does not run, with
 // the disk of that guest, and gives it the node image. It has a network of its
 // own, without anything, and its cgroups are this machine's.
-const engineScript = `set -e
+const engineScript = `set -e -o pipefail
 root=$0; node=$1; ref=$2
+mount --bind "$root" "$root" # the engine wants a root directory that is a mount
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs run "$root/run"
@@ -30,7 +28,7 @@ kill %1; wait %1 || true
 
 // importNode gives a guest's container engine the node image.
 func importNode(ctx context.Context, guest, node string) error {
-	return alone(ctx, strings.Replace(engineScript, "set -e\n", "set -e -o pipefail\n", 1), guest, node, KindNode)
+	return alone(ctx, engineScript, guest, node, KindNode)
 }
 
 // kindRC is what a machine for kind does after what every machine does.
