@@ -46,7 +46,7 @@ target could not do its work.`,
   pinlab fidelity --cgroup v1 first-pin
 
   # what holds on any machine, on a kind cluster of this one
-  pinlab fidelity --targets sim,kind -l class=portable`,
+  pinlab fidelity --targets sim,kind -l portable`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if f.target, err = realTarget(targets); err != nil {

@@ -67,7 +67,7 @@ harness could not do its work (a scenario hung, a process crashed).`,
   pinlab run portable-pin-one --profile detected
 
   # on a real kubelet in a container of this machine
-  pinlab run --target kind -l class=portable`,
+  pinlab run --target kind -l portable`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return scenarios.CorpusNames(), cobra.ShellCompDirectiveDefault
 		},
