@@ -3,6 +3,7 @@
 # make lint    vet, staticcheck, gofumpt and the import arrows
 # make e2e     a set of scenarios on a real kubelet in the lab, compared with the simulator
 # make e2e-lab all scenarios on machines of four shapes
+# make e2e-kind scenarios on a kind cluster of this machine, and on one in the lab
 # make agree   'pinlab bench' against 'go test -bench', as a ratio
 # make boots   a machine of the lab booted 20 times, counted
 # make bench   the speed claims, each as a ratio in one run
@@ -19,7 +20,7 @@ GOFUMPT_VERSION     := v0.12.0
 STATICCHECK := $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 GOFUMPT     := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 
-.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab lab-deps tui-deps boots agree
+.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab e2e-kind lab-deps tui-deps boots agree
 
 build:
 	$(GO) build -o $(BIN)/pinlab ./cmd/pinlab
@@ -62,6 +63,24 @@ e2e: build lab-deps
 
 e2e-lab: build lab-deps
 	for shape in $(LAB_SHAPES); do $(BIN)/pinlab fidelity --profile "$$shape" || exit; done
+
+# On this machine where it has a container engine, and on an emulated one, whose
+# image is built first. KIND_IN_LAB=0 leaves the second out, KIND_NATIVE=0 the
+# first.
+KIND_NATIVE   ?= 1
+KIND_IN_LAB   ?= 1
+KIND_PROFILE  ?= generic-1s4c
+KIND_SELECTOR ?= portable
+
+e2e-kind: build lab-deps
+	@if [ "$(KIND_NATIVE)" = 1 ]; then \
+		if docker version >/dev/null 2>&1 || podman version >/dev/null 2>&1 || nerdctl version >/dev/null 2>&1; then \
+			$(BIN)/pinlab fidelity --targets sim,kind -l $(KIND_SELECTOR); \
+		else echo "NOT RUN: kind on this machine, which has no container engine"; fi; \
+	fi
+	@if [ "$(KIND_IN_LAB)" = 1 ]; then \
+		$(BIN)/pinlab fidelity --targets sim,kind --in-lab --profile $(KIND_PROFILE) -l $(KIND_SELECTOR); \
+	fi
 
 # Boots one machine after the other and counts.
 BOOTS ?= 20

@@ -130,6 +130,9 @@ func wrongImports(rules map[string][]string, name string, imports []string) []st
 		if strings.HasPrefix(imp, "k8s.io/kubernetes/") && name != "sim/kubelet" {
 			problems = append(problems, name+" imports "+imp+": only sim/kubelet may")
 		}
+		if strings.HasPrefix(imp, "sigs.k8s.io/kind/") && name != "e2e/kind" {
+			problems = append(problems, name+" imports "+imp+": only e2e/kind may")
+		}
 		path, ours := inside(imp)
 		if !ours || slices.Contains(allowed, "*") {
 			continue
@@ -152,6 +155,8 @@ func TestArrowsSeeAWrongImport(t *testing.T) {
 	g.Expect(wrongImports(rules, "hwprofiles", []string{module + "sim/observe"})).To(HaveLen(1))
 	g.Expect(wrongImports(rules, "sim", []string{"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"})).To(HaveLen(1))
 	g.Expect(wrongImports(rules, "e2e/lab", []string{module + "sim/kubelet"})).To(HaveLen(1))
+	g.Expect(wrongImports(rules, "e2e/lab", []string{"sigs.k8s.io/kind/pkg/cluster"})).To(HaveLen(1))
+	g.Expect(wrongImports(rules, "e2e/kind", []string{"sigs.k8s.io/kind/pkg/cluster"})).To(BeEmpty())
 	g.Expect(wrongImports(rules, "elsewhere", nil)).To(HaveLen(1))
 	g.Expect(wrongImports(rules, "sim/kubelet", []string{"k8s.io/kubernetes/pkg/features"})).To(BeEmpty())
 

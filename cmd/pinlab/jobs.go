@@ -65,7 +65,9 @@ func selectJobs(loader scenarios.Loader, args []string, f runFlags) ([]planned, 
 		refs := f.profiles
 		if len(refs) == 0 {
 			refs = []string{s.Profile}
-			if len(args) == 0 && s.Requires != nil {
+			if f.hosts() && s.Requires != nil {
+				refs = []string{worker.Detected} // there is no other machine
+			} else if len(args) == 0 && s.Requires != nil {
 				refs = append(refs, worker.Detected)
 			}
 		}

@@ -31,7 +31,7 @@ kubelet, containerd and runc.
 'pinlab run --target lab' boots what it needs and ends it. 'pinlab lab up' boots
 one machine that stays, for looking around.`,
 	}
-	cmd.AddCommand(newLabUp(), newLabRun(), newLabDown(), newLabShell(), newLabBoots(), newLabServe(), newLabAgent(), newLabHog())
+	cmd.AddCommand(newLabUp(), newLabRun(), newLabKind(), newLabDown(), newLabShell(), newLabBoots(), newLabServe(), newLabAgent(), newLabHog())
 	return cmd
 }
 
@@ -201,9 +201,13 @@ func newLabShell() *cobra.Command {
 const agentPort = "pinlab.agent"
 
 func newLabAgent() *cobra.Command {
-	return &cobra.Command{
+	member, node := false, ""
+	cmd := &cobra.Command{
 		Use: "agent", Short: "Serve the host of the machine this runs in", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if member {
+				return serveMember(cmd)
+			}
 			port, err := findPort(agentPort)
 			if err != nil {
 				return err
@@ -212,9 +216,15 @@ func newLabAgent() *cobra.Command {
 			if err != nil {
 				return harness(err)
 			}
+			if node != "" {
+				return harness(agent.Serve(stream, newRelay(cmd, node)))
+			}
 			return harness(agent.Serve(stream, agent.New(cmd.Context())))
 		},
 	}
+	cmd.Flags().BoolVar(&member, "member", false, "this is a cluster's node, and the host is at the standard streams")
+	cmd.Flags().StringVar(&node, "kind", "", "make a kind cluster of this node image, and serve the host of its node")
+	return cmd
 }
 
 // findPort finds a virtio serial port by its name.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pinlab/pinlab"
+	"github.com/pinlab/pinlab/e2e/kind"
 	"github.com/pinlab/pinlab/e2e/lab"
 	"github.com/pinlab/pinlab/e2e/node"
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -31,6 +32,16 @@ func checkCgroup(version string) error {
 // labOptions are the lab's, telling what it does on w.
 func labOptions(cgroup string, w io.Writer) lab.Options {
 	return lab.Options{CgroupV1: cgroup == "v1", GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
+}
+
+// newLabTarget is the lab for these flags, telling what it does on w. With kind in
+// the lab its nodes are those of kind clusters in its machines.
+func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
+	o := labOptions(f.cgroup, w)
+	if f.kind.inLab {
+		o.Kind, o.Wrap = true, kind.Relayed
+	}
+	return lab.New(o, nodeOptions(tools))
 }
 
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
@@ -58,14 +69,14 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 	if err := lab.Missing(); err != nil {
 		return nil, err
 	}
-	l := lab.New(labOptions(f.cgroup, w), nodeOptions(tools))
+	l := newLabTarget(tools, f, w)
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return replay(ctx, jobs, l.Setup, progress)
+	return replay(ctx, jobs, l.Setup, lab.Fit, progress)
 }
 
 // replay replays jobs one after the other: a machine of the lab has all of this
-// one's CPUs.
-func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progress *report.Progress) ([]scenarios.Result, error) {
+// one's CPUs. Fit is what is to be changed about a scenario first.
+func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, fit fitting, progress *report.Progress) ([]scenarios.Result, error) {
 	results := make([]scenarios.Result, len(jobs))
 	for _, i := range byMachine(jobs) {
 		j := jobs[i]
@@ -73,12 +84,18 @@ func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, progr
 			return nil, ctx.Err()
 		}
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
-		result := runner.RunSetup(ctx, lab.Fit(j.Scenario, j.Profile), setup, j.Profile)
+		result := runner.RunSetup(ctx, fit(j.Scenario, j.Profile), setup, j.Profile)
 		progress.Finish(i, result.Verdict)
 		results[i] = result
 	}
 	return results, nil
 }
+
+// fitting makes a scenario fit a machine.
+type fitting func(*scenarios.Scenario, *hwprofiles.Profile) *scenarios.Scenario
+
+// asItIs is for machines with all the memory that they show.
+func asItIs(s *scenarios.Scenario, _ *hwprofiles.Profile) *scenarios.Scenario { return s }
 
 // byMachine is an order of jobs in which each machine is booted once: that of
 // the machines' first use.

@@ -35,12 +35,14 @@ type runFlags struct {
 	repeat   int
 	known    string // --baseline
 	learn    string // --write-baseline
+	kind     kindFlags
 }
 
 // The targets that a scenario can be replayed on.
 const (
-	targetSim = "sim"
-	targetLab = "lab"
+	targetSim  = "sim"
+	targetLab  = "lab"
+	targetKind = "kind"
 )
 
 func newRun() *cobra.Command {
@@ -72,6 +74,9 @@ harness could not do its work (a scenario hung, a process crashed).`,
   # on the machine you are sitting at
   pinlab run portable-pin-one --profile detected
 
+  # on a real kubelet in a container of this machine
+  pinlab run --target kind -l portable
+
   # thousands of runs; the same command again goes on where it was interrupted
   pinlab run --suite regression --resume regression.json
 
@@ -86,7 +91,8 @@ harness could not do its work (a scenario hung, a process crashed).`,
 	flags.StringArrayVarP(&f.profiles, "profile", "p", nil, "machine to replay on instead of the scenario's own: a profile name, a file, a shape, or 'detected'; may be repeated")
 	flags.StringVarP(&f.selector, "selector", "l", "", "only scenarios with these labels, as in kubectl: class=topology, 'class in (topology,device)', outage")
 	flags.StringVar(&f.cgroup, "cgroup", "", cgroupUsage)
-	flags.StringVar(&f.target, "target", targetSim, "what to replay on: sim, or lab (a virtual machine with a real kubelet)")
+	flags.StringVar(&f.target, "target", targetSim, "what to replay on: sim, lab (a virtual machine with a real kubelet) or kind (a Kubernetes cluster in a container)")
+	f.kind.add(cmd)
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "time for one scenario; what takes longer is a hang")
 	f.addOutput(cmd)
 	f.addCI(cmd)
@@ -108,8 +114,11 @@ func (f runFlags) validate() error {
 	if err := checkOutput(f.output); err != nil {
 		return err
 	}
-	if f.target != targetSim && f.target != targetLab {
-		return fmt.Errorf("--target %q: want %s or %s", f.target, targetSim, targetLab)
+	if !slices.Contains([]string{targetSim, targetLab, targetKind}, f.target) {
+		return fmt.Errorf("--target %q: want %s, %s or %s", f.target, targetSim, targetLab, targetKind)
+	}
+	if err := f.kind.validate(f.target); err != nil {
+		return err
 	}
 	if slices.Contains(f.profiles, "") {
 		return errors.New("--profile is empty: want a profile name, a file, a shape, or 'detected'")
@@ -143,13 +152,16 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.target == targetLab {
+	if f.target == targetLab || f.kind.inLab {
 		if err := checkShapes(jobs, f); err != nil {
 			return err
 		}
 	}
+	if f.target == targetKind && !f.kind.inLab {
+		return runOnKind(cmd, tools, jobs, f)
+	}
 	return runJobs(cmd, runOf{jobs: jobs, replay: func(progress *report.Progress) ([]scenarios.Result, error) {
-		if f.target == targetLab {
+		if f.target != targetSim {
 			return runOnLab(cmd.Context(), tools, toRun(jobs), f, cmd.ErrOrStderr(), progress)
 		}
 		pool := simPool(tools, f, progress)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -55,25 +56,46 @@ func serveImage() error {
 
 // busyboxImage makes an image of one layer of a static busybox.
 func busyboxImage(path string) (v1.Image, error) {
-	busybox, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+	files := []LayerFile{{Name: "bin/busybox", Source: path}}
+	for _, applet := range programs() {
+		files = append(files, LayerFile{Name: "bin/" + applet, Link: "busybox"})
 	}
+	return ImageOf(files)
+}
+
+// programs are what the commands of containers need.
+func programs() []string { return []string{"sh", "sleep", "cat", "true"} }
+
+// LayerFile is a file of an image: a copy of a file of this machine, or a
+// symbolic link.
+type LayerFile struct{ Name, Source, Link string }
+
+// ImageOf makes an image of one layer.
+func ImageOf(files []LayerFile) (v1.Image, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	for _, dir := range []string{"bin/", "etc/", "tmp/", "proc/", "sys/", "dev/"} {
-		if err := w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o777}); err != nil {
+	made := map[string]bool{}
+	mkdir := func(dir string) error {
+		if made[dir] {
+			return nil
+		}
+		made[dir] = true
+		return w.WriteHeader(&tar.Header{Name: dir + "/", Typeflag: tar.TypeDir, Mode: 0o777})
+	}
+	for _, dir := range []string{"bin", "etc", "tmp", "proc", "sys", "dev"} {
+		if err := mkdir(dir); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.WriteHeader(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(busybox))}); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(busybox); err != nil {
-		return nil, err
-	}
-	for _, applet := range []string{"sh", "sleep", "cat", "true"} {
-		if err := w.WriteHeader(&tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}); err != nil {
+	for _, f := range files {
+		for i, r := range f.Name {
+			if r == '/' {
+				if err := mkdir(f.Name[:i]); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := f.write(w); err != nil {
 			return nil, err
 		}
 	}
@@ -91,9 +113,24 @@ func busyboxImage(path string) (v1.Image, error) {
 		return nil, err
 	}
 	return mutate.ConfigFile(img, &v1.ConfigFile{
-		Architecture: "amd64", OS: "linux", RootFS: v1.RootFS{Type: "layers", DiffIDs: diffID(l)},
+		Architecture: runtime.GOARCH, OS: "linux", RootFS: v1.RootFS{Type: "layers", DiffIDs: diffID(l)},
 		Config: v1.Config{Cmd: []string{"/bin/sleep", "2147483647"}, Env: []string{"PATH=/bin"}},
 	})
+}
+
+func (f LayerFile) write(w *tar.Writer) error {
+	if f.Link != "" {
+		return w.WriteHeader(&tar.Header{Name: f.Name, Typeflag: tar.TypeSymlink, Linkname: f.Link, Mode: 0o777})
+	}
+	data, err := os.ReadFile(f.Source)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: f.Name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(data))}); err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
 }
 
 func diffID(l v1.Layer) []v1.Hash {

@@ -22,13 +22,23 @@ import (
 
 // kubelet is the kubelet process.
 type kubelet struct {
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	done   chan struct{} // closed when the process has ended
-	starts int
-	from   int64 // where in the log file this start begins
-	exit   string
-	fatal  string // the error it ended with
+	mu sync.Mutex
+	// launch starts the process with a limit of open files, 0 for the usual one.
+	launch  func(noFile uint64, log *os.File) (*process, error)
+	process *process      // nil when none runs
+	done    chan struct{} // closed when the process has ended
+	starts  int
+	from    int64 // where in the log file this start begins
+	exit    string
+	fatal   string // the error it ended with
+}
+
+// process is a kubelet that was started.
+type process struct {
+	pid int
+	// wait returns when it has ended, with how it did: "exit status 1", "signal:
+	// killed".
+	wait func() string
 }
 
 // needs is what a kubelet on such a node cannot do without, whatever the
@@ -72,24 +82,31 @@ func (n *Node) defaults() []byte {
 
 // StartKubelet starts the kubelet and returns as soon as the process runs.
 func (n *Node) StartKubelet(s StartKubelet, state *KubeletState) error {
-	config := []byte(needs)
-	if len(s.Config) > 0 {
-		// The agent's defaults, over them the scenario's, over them what must be.
+	config, must := []byte("{}"), []byte(needs)
+	if n.member != nil {
 		var err error
-		if config, err = jsonpatch.MergePatch(n.defaults(), s.Config); err == nil {
-			config, err = jsonpatch.MergePatch(config, []byte(needs))
-		}
-		if err != nil {
-			return fmt.Errorf("kubelet configuration: %w", err)
-		}
-	}
-	if err := os.MkdirAll("/etc/kubernetes", 0o755); err != nil {
-		return err
-	}
-	for file, data := range map[string][]byte{"config.json": config, "kubeconfig": []byte(kubeconfig)} {
-		if err := os.WriteFile(filepath.Join("/etc/kubernetes", file), data, 0o600); err != nil {
+		if must, err = n.member.needs(); err != nil {
 			return err
 		}
+	}
+	var err error
+	if len(s.Config) > 0 {
+		// The agent's defaults, over them the scenario's, over them what must be.
+		config, err = jsonpatch.MergePatch(n.defaults(), s.Config)
+	}
+	if err == nil {
+		config, err = jsonpatch.MergePatch(config, must)
+	}
+	if err != nil {
+		return fmt.Errorf("kubelet configuration: %w", err)
+	}
+	if n.member != nil {
+		err = writeWhole(kubeletConfig, config)
+	} else {
+		err = writeLabConfig(config)
+	}
+	if err != nil {
+		return err
 	}
 	if err := os.Remove(readySocket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -101,10 +118,23 @@ func (n *Node) StartKubelet(s StartKubelet, state *KubeletState) error {
 	return nil
 }
 
+// writeLabConfig writes what a kubelet of the lab is started with.
+func writeLabConfig(config []byte) error {
+	if err := os.MkdirAll("/etc/kubernetes", 0o755); err != nil {
+		return err
+	}
+	for file, data := range map[string][]byte{"config.json": config, "kubeconfig": []byte(kubeconfig)} {
+		if err := os.WriteFile(filepath.Join("/etc/kubernetes", file), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (k *kubelet) start(noFile uint64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.cmd != nil {
+	if k.process != nil {
 		return errors.New("the kubelet runs already")
 	}
 	log, err := os.OpenFile(kubeletLog, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -115,6 +145,18 @@ func (k *kubelet) start(noFile uint64) error {
 	if k.from, err = log.Seek(0, 2); err != nil {
 		return err
 	}
+	p, err := k.launch(noFile, log)
+	if err != nil {
+		return err
+	}
+	k.process, k.exit, k.fatal, k.done = p, "", "", make(chan struct{})
+	k.starts++
+	go k.wait(p, k.done)
+	return nil
+}
+
+// launchKubelet starts the kubelet of a machine of the lab as a child.
+func launchKubelet(noFile uint64, log *os.File) (*process, error) {
 	cmd := exec.Command("/usr/bin/kubelet", "--config=/etc/kubernetes/config.json", "--kubeconfig=/etc/kubernetes/kubeconfig",
 		"--hostname-override="+NodeName, "--node-ip="+NodeIP, "--v=4")
 	cmd.Stdout, cmd.Stderr = log, log
@@ -126,22 +168,21 @@ func (k *kubelet) start(noFile uint64) error {
 		cmd.Path = "/bin/sh"
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	k.cmd, k.exit, k.fatal, k.done = cmd, "", "", make(chan struct{})
-	k.starts++
-	go k.wait(cmd, k.done)
-	return nil
+	return &process{cmd.Process.Pid, func() string {
+		if err := cmd.Wait(); err != nil {
+			return err.Error()
+		}
+		return "exit status 0"
+	}}, nil
 }
 
-func (k *kubelet) wait(cmd *exec.Cmd, done chan struct{}) {
-	err := cmd.Wait()
+func (k *kubelet) wait(p *process, done chan struct{}) {
+	exit := p.wait()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.cmd, k.exit = nil, "exit status 0"
-	if err != nil {
-		k.exit = err.Error()
-	}
+	k.process, k.exit = nil, exit
 	k.fatal = lastError(k.from)
 	close(done)
 }
@@ -150,8 +191,8 @@ func (k *kubelet) state() KubeletState {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := KubeletState{Starts: k.starts, Exit: k.exit}
-	if k.cmd != nil {
-		s.Running, s.PID = true, k.cmd.Process.Pid
+	if k.process != nil {
+		s.Running, s.PID = true, k.process.pid
 		_, err := os.Stat(readySocket)
 		s.Ready = err == nil
 		return s
@@ -163,10 +204,10 @@ func (k *kubelet) state() KubeletState {
 // StopKubelet sends a signal and waits for the end of the process.
 func (n *Node) StopKubelet(s Signal, state *KubeletState) error {
 	n.kubelet.mu.Lock()
-	cmd, done := n.kubelet.cmd, n.kubelet.done
+	p, done := n.kubelet.process, n.kubelet.done
 	n.kubelet.mu.Unlock()
-	if cmd != nil {
-		if err := cmd.Process.Signal(syscall.Signal(s.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if p != nil {
+		if err := syscall.Kill(p.pid, syscall.Signal(s.Signal)); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
 		select {

@@ -38,7 +38,8 @@ const (
 // two arguments are the calls.
 type Node struct {
 	mu      sync.Mutex
-	api     *apiserver.Server
+	api     *apiserver.Server // nil where it is not the agent's
+	member  *member           // nil on nodes that are not a cluster's
 	reader  cgroup.Reader
 	kubelet kubelet
 	hogs    []func() error // each gives back something that was used up
@@ -49,6 +50,7 @@ type Node struct {
 // waits for the end of that.
 func New(ctx context.Context) *Node {
 	n := &Node{reader: cgroup.Reader{Root: "/"}, api: newAPI(), setUp: make(chan error, 1)}
+	n.kubelet.launch = launchKubelet
 	go func() { n.setUp <- n.start(ctx) }()
 	return n
 }
@@ -113,13 +115,14 @@ func (n *Node) Hello(_ None, h *Hello) error {
 }
 
 // CreatePod puts a pod, as JSON, into the API server.
-func (n *Node) CreatePod(pod json.RawMessage, _ *None) error {
+func (n *Node) CreatePod(pod json.RawMessage, c *Created) error {
 	var meta struct {
-		Metadata struct{ Namespace string }
+		Metadata struct{ Namespace, UID string }
 	}
 	if err := json.Unmarshal(pod, &meta); err != nil {
 		return err
 	}
+	c.UID = meta.Metadata.UID // this API server keeps what it is given
 	_, err := n.request(http.MethodPost, "/api/v1/namespaces/"+meta.Metadata.Namespace+"/pods", string(pod))
 	return err
 }
@@ -181,10 +184,14 @@ func (n *Node) Facts(_ None, f *Facts) error {
 		return File{Exists: true, Data: data}
 	}
 	f.CPUState, f.MemoryState = read("cpu_manager_state"), read("memory_manager_state")
-	list, err := n.request(http.MethodGet, "/api/v1/pods", "")
-	unread("pods", err)
-	f.Pods, err = podsInOrder(list)
-	unread("pods", err)
+	var err error
+	if n.member == nil {
+		var list []byte
+		list, err = n.request(http.MethodGet, "/api/v1/pods", "")
+		unread("pods", err)
+		f.Pods, err = podsInOrder(list)
+		unread("pods", err)
+	}
 	f.Groups, err = n.reader.Containers()
 	unread("cgroups", err)
 	online, err := os.ReadFile("/sys/devices/system/cpu/online")

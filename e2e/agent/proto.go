@@ -92,6 +92,12 @@ type Log struct {
 	Next int64
 }
 
+// Created is what the API server made of a new pod.
+type Created struct {
+	// UID is the one that the kubelet's cgroups and state files have.
+	UID string
+}
+
 // DeletePod asks for the deletion of a pod; Force takes it out of the API
 // server at once.
 type DeletePod struct {

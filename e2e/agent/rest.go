@@ -29,10 +29,13 @@ func (n *Node) Rest(r Rest, _ *None) error {
 // does.
 func (n *Node) signs() string {
 	n.mu.Lock()
-	api := n.api
+	api, version := n.api, uint64(0)
 	n.mu.Unlock()
+	if api != nil {
+		version = api.Version("pods")
+	}
 	k := n.kubelet.state()
-	text := fmt.Sprint(api.Version("pods"), k.Starts, k.Running, k.Ready)
+	text := fmt.Sprint(version, k.Starts, k.Running, k.Ready)
 	for _, name := range []string{"cpu_manager_state", "memory_manager_state"} {
 		if st, err := os.Stat(filepath.Join(kubeletDir, name)); err == nil {
 			text += fmt.Sprint(" ", st.ModTime().UnixNano(), st.Size())

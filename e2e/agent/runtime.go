@@ -182,19 +182,27 @@ func (n *Node) Wipe(_ None, _ *None) error {
 	err := n.HoldUpdates(Hold{}, &None{})
 	err = errors.Join(err, n.StopKubelet(Signal{int(syscall.SIGKILL)}, &state))
 	err = errors.Join(err, n.ClearFaults(None{}, &None{}))
-	n.mu.Lock()
-	n.api = newAPI()
-	n.mu.Unlock()
 	n.kubelet.mu.Lock()
 	n.kubelet.starts = 0
 	n.kubelet.mu.Unlock()
+	if n.member != nil {
+		return errors.Join(err, n.member.wipe())
+	}
+	n.mu.Lock()
+	n.api = newAPI()
+	n.mu.Unlock()
 	err = errors.Join(err, withRuntime(context.Background(), removePods))
 	err = errors.Join(err, emptyDir(kubeletDir), os.RemoveAll("/var/log/pods"), os.RemoveAll(kubeletLog))
 	return errors.Join(err, n.removeGroups())
 }
 
 func removePods(ctx context.Context, c runtimeapi.RuntimeServiceClient) error {
-	list, err := c.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{})
+	return removeLabelled(ctx, c, nil)
+}
+
+// removeLabelled removes the pods with these labels, all when there are none.
+func removeLabelled(ctx context.Context, c runtimeapi.RuntimeServiceClient, labels map[string]string) error {
+	list, err := c.ListPodSandbox(ctx, &runtimeapi.ListPodSandboxRequest{Filter: &runtimeapi.PodSandboxFilter{LabelSelector: labels}})
 	if err != nil {
 		return err
 	}

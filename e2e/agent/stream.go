@@ -22,11 +22,12 @@ const (
 	sessionShell = 's' // a shell on a terminal
 )
 
-// Serve greets and then answers sessions until the stream ends. A stream carries
-// any number of sessions at once.
-func Serve(stream io.ReadWriteCloser, n *Node) error {
+// Serve greets and then answers sessions until the stream ends: the calls are the
+// methods of node, a *Node or what stands for one. A stream carries any number
+// of sessions at once.
+func Serve(stream io.ReadWriteCloser, node any) error {
 	server := rpc.NewServer()
-	if err := server.RegisterName("Node", n); err != nil {
+	if err := server.RegisterName("Node", node); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(stream, "\n"+Greeting); err != nil {

@@ -56,7 +56,7 @@ func TestConnectAfterNoise(t *testing.T) {
 			client, err := NewClient(session)
 			g.Expect(err).NotTo(HaveOccurred())
 			pod := json.RawMessage(`{"metadata": {"name": "a", "namespace": "default"}}`)
-			g.Expect(client.Call(t.Context(), "CreatePod", pod, &None{})).To(Succeed())
+			g.Expect(client.Call(t.Context(), "CreatePod", pod, &Created{})).To(Succeed())
 			g.Expect(client.Close()).To(Succeed())
 		})
 	}
@@ -103,9 +103,9 @@ func TestSessions(t *testing.T) {
 		clients = append(clients, client)
 	}
 	pod := json.RawMessage(`{"metadata": {"name": "a", "namespace": "default"}}`)
-	g.Expect(clients[0].Call(t.Context(), "CreatePod", pod, &None{})).To(Succeed())
+	g.Expect(clients[0].Call(t.Context(), "CreatePod", pod, &Created{})).To(Succeed())
 	g.Expect(clients[0].Close()).To(Succeed())
-	g.Expect(clients[1].Call(t.Context(), "CreatePod", pod, &None{})).To(
+	g.Expect(clients[1].Call(t.Context(), "CreatePod", pod, &Created{})).To(
 		MatchError(And(HavePrefix("CreatePod on the node: "), ContainSubstring("already exists"))))
 	del := DeletePod{Namespace: "default", Name: "a"}
 	g.Expect(clients[2].Call(t.Context(), "DeletePod", del, &None{})).To(Succeed())

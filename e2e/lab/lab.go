@@ -9,6 +9,7 @@ import (
 
 	"github.com/pinlab/pinlab/e2e/lab/image"
 	"github.com/pinlab/pinlab/e2e/lab/machine"
+	"github.com/pinlab/pinlab/e2e/node"
 	"github.com/pinlab/pinlab/hwprofiles"
 )
 
@@ -21,6 +22,11 @@ type Options struct {
 	Cache string
 	// CgroupV1 boots with the old cgroup hierarchies.
 	CgroupV1 bool
+	// Kind boots machines in which pinlab makes a kind cluster; their agent is
+	// there when the cluster is.
+	Kind bool
+	// Wrap, when not nil, stands between a machine and its target.
+	Wrap func(node.Machine) node.Machine
 	// GoMod and GoSum are what the kubelet is built with.
 	GoMod, GoSum []byte
 	// Say is told what is being done; nil is silent.
@@ -66,7 +72,7 @@ func Start(ctx context.Context, p *hwprofiles.Profile, o Options) (*VM, error) {
 
 // spec is a machine without a plan: images and accelerator.
 func (o Options) spec(ctx context.Context) (Spec, error) {
-	s := Spec{CgroupV1: o.CgroupV1, Say: o.Say}
+	s := Spec{CgroupV1: o.CgroupV1, Kind: o.Kind, Say: o.Say}
 	if err := Missing(); err != nil {
 		return s, err
 	}
@@ -85,7 +91,7 @@ func (o Options) spec(ctx context.Context) (Spec, error) {
 		o.Cache = dir
 	}
 	var err error
-	if s.Image, err = image.Build(ctx, image.Options{Cache: o.Cache, Say: o.Say, GoMod: o.GoMod, GoSum: o.GoSum}); err != nil {
+	if s.Image, err = image.Build(ctx, image.Options{Cache: o.Cache, Say: o.Say, GoMod: o.GoMod, GoSum: o.GoSum, Kind: o.Kind}); err != nil {
 		return s, err
 	}
 	if s.Pinlab, err = pinlabDisk(ctx, o.Binary, o.Cache); err != nil {

@@ -41,6 +41,9 @@ const stepTime = 3 * time.Minute
 // New makes a lab whose nodes know what o says. Nothing is built or booted yet.
 func New(o Options, n node.Options) *Lab {
 	n.Name, n.Resolve, n.Step = "lab", hwprofiles.Resolve, stepTime
+	if o.Kind {
+		n.Name = "kind"
+	}
 	return &Lab{opts: o, node: n}
 }
 
@@ -66,7 +69,11 @@ func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Pr
 		}
 		return nil, err
 	}
-	t, err := node.New(ctx, s, &labMachine{lab: l}, l.node)
+	var m node.Machine = &labMachine{lab: l}
+	if l.opts.Wrap != nil {
+		m = l.opts.Wrap(m)
+	}
+	t, err := node.New(ctx, s, m, l.node)
 	if err != nil {
 		if !errors.Is(err, scenarios.ErrUnsupported) {
 			err = errors.Join(err, l.Close())

@@ -48,6 +48,8 @@ type Spec struct {
 	Pinlab *os.File
 	// CgroupV1 boots with the old hierarchies.
 	CgroupV1 bool
+	// Kind says that the machine makes a cluster before its agent answers.
+	Kind bool
 	// Accel is kvm or tcg.
 	Accel string
 	// Say is told what happens; nil is silent.
@@ -69,6 +71,9 @@ const (
 	stallTime = 15 * time.Second
 	// helloTime bounds the agent's first answer, which reads a few hundred files.
 	helloTime = time.Minute
+	// clusterTime bounds the making of a kind cluster on an emulated machine: kind
+	// tries twice, and gives kubeadm a quarter of an hour.
+	clusterTime = 40 * time.Minute
 	// bootTime bounds a boot that goes on writing.
 	bootTime = 3 * time.Minute
 )
@@ -174,10 +179,15 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 				_ = ours.Close()
 				return nil, fail("%v: %s", err, lastLine(stderr.String()))
 			}
-			ctx, cancel := context.WithTimeout(ctx, helloTime)
+			limit := helloTime
+			if s.Kind {
+				limit = clusterTime
+				s.say("the machine is up after %.0f s and makes a kind cluster (some minutes where it is emulated)", time.Since(started).Seconds())
+			}
+			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			if err := vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello); err != nil {
-				return nil, fail("the agent greeted and then said nothing: %v", err)
+				return nil, fail("the agent greeted and was not ready: %v", err)
 			}
 			vm.BootSeconds = time.Since(started).Seconds()
 			return vm, nil

@@ -98,6 +98,7 @@ func (f *fake) Call(ctx context.Context, method string, args, answer any) error 
 		p := &corev1.Pod{}
 		f.g.Expect(json.Unmarshal(args.(json.RawMessage), p)).To(Succeed())
 		f.pods = append(f.pods, p)
+		*answer.(*agent.Created) = agent.Created{UID: string(p.UID)}
 		if f.created != nil && f.facts.Kubelet.Running {
 			f.created(p)
 		}

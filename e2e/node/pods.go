@@ -51,9 +51,15 @@ func (t *Target) createPod(ctx context.Context, e scenarios.CreatePod) error {
 		return err
 	}
 	p := &pod{spec: spec, held: e.HoldInit, asked: t.running, ran: map[string]bool{}}
+	var created agent.Created
+	if err := t.call(ctx, "CreatePod", json.RawMessage(data), &created); err != nil {
+		return err
+	}
+	// An API server of a cluster gives pods UIDs of its own.
+	spec.UID = typesUID(created.UID)
 	t.pods = append(t.pods, p)
-	t.names[string(spec.UID)] = spec.Name
-	return t.call(ctx, "CreatePod", json.RawMessage(data), &agent.None{})
+	t.names[created.UID] = spec.Name
+	return nil
 }
 
 // prepare fills in what an API server defaults and what the node needs.

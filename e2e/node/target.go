@@ -484,7 +484,7 @@ func (t *Target) reboot(ctx context.Context, boot func() error) error {
 	}
 	// The API server is not on the node: it keeps its objects.
 	for _, o := range objects {
-		if err := t.call(ctx, "CreatePod", json.RawMessage(o), &agent.None{}); err != nil {
+		if err := t.call(ctx, "CreatePod", json.RawMessage(o), &agent.Created{}); err != nil {
 			return err
 		}
 	}

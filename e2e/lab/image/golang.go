@@ -16,8 +16,9 @@ const ContainerdVersion = "v2.3.7"
 // would need kernel headers to build.
 const containerdTags = "no_btrfs no_zfs no_devmapper no_aufs no_tracing"
 
-func buildContainerd(ctx context.Context, bin string) error {
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2"} {
+// buildContainerd builds containerd with its shim, and more of its programs.
+func buildContainerd(ctx context.Context, bin string, more ...string) error {
+	for _, name := range append([]string{"containerd", "containerd-shim-runc-v2"}, more...) {
 		err := run(ctx, "", []string{"GOBIN=" + bin, "GOFLAGS="}, tool("go"), "install", "-ldflags", "-s -w", "-tags", containerdTags,
 			"github.com/containerd/containerd/v2/cmd/"+name+"@"+ContainerdVersion)
 		if err != nil {

@@ -15,45 +15,6 @@ type guestFile struct {
 	mode          os.FileMode
 }
 
-// runtimeWrapper is what containerd calls in place of runc; package agent tells
-// it what to do.
-const runtimeWrapper = `#!/bin/sh
-# runc, with an update that can be made to fail.
-id= ; log= ; update= ; previous=
-for a in "$@"; do
-  case $previous in --log) log=$a;; esac
-  case $a in update) update=yes;; esac
-  previous=$a; id=$a
-done
-[ -n "$update" ] || exec /usr/bin/runc "$@"
-for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
-held=
-if [ -d ` + agent.HoldDir + ` ]; then
-  allow=$(cat ` + agent.HoldDir + `/allow 2>/dev/null); used=$(cat ` + agent.HoldDir + `/$id 2>/dev/null)
-  if [ "${used:-0}" -lt "${allow:-0}" ]; then echo $((${used:-0}+1)) > ` + agent.HoldDir + `/$id
-  else held=yes; fi
-fi
-if [ -n "$held" ]; then
-  [ -n "$log" ] && echo '{"level":"error","msg":"` + agent.HeldText + `","time":"2006-01-02T15:04:05Z"}' >> "$log"
-  echo '` + agent.HeldText + `' >&2
-  exit 1
-fi
-if [ -d ` + agent.FaultDir + ` ]; then
-  config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
-  label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
-  for fault in ` + agent.FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + agent.FaultDir + `/all; do
-    [ -f "$fault" ] || continue
-    left=$(head -n 1 "$fault"); text=$(tail -n +2 "$fault")
-    if [ "$left" = 1 ]; then rm -f "$fault"
-    elif [ "$left" -gt 1 ]; then { echo $((left-1)); echo "$text"; } > "$fault.new"; mv "$fault.new" "$fault"; fi
-    [ -n "$log" ] && printf '{"level":"error","msg":"%s","time":"2006-01-02T15:04:05Z"}\n' "$(echo "$text" | sed 's/[\\"]/\\&/g')" >> "$log"
-    echo "$text" >&2
-    exit 1
-  done
-fi
-exec /usr/bin/runc "$@"
-`
-
 const rcScript = `#!/bin/sh
 # What a machine of the lab does before pinlab takes over.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
@@ -94,20 +55,30 @@ func guestFiles() []guestFile {
 		{"etc/resolv.conf", "", 0o644},
 		{"etc/machine-id", "70696e6c6162000000000000000001ab\n", 0o444},
 		{"etc/os-release", "ID=pinlab\nNAME=pinlab\nPRETTY_NAME=\"pinlab lab\"\n", 0o644},
-		{strings.TrimPrefix(agent.RuntimeWrapper, "/"), runtimeWrapper, 0o755},
+		{strings.TrimPrefix(agent.RuntimeWrapper, "/"), agent.WrapperScript("/usr/bin/runc"), 0o755},
 	}
 }
 
+// dropModules removes the kernel's modules: those that are needed are in the
+// initramfs.
+func dropModules(root string) error {
+	for _, dir := range []string{"lib/modules", "usr/lib/modules"} {
+		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // furnish makes a bootable root file system of unpacked packages.
-func furnish(root, release string) error {
+func furnish(root, release string, files []guestFile) error {
 	for _, dir := range []string{"proc", "sys", "dev", "run", "tmp", "root", "pinlab", "sbin", "usr/sbin", "etc", "var/lib", "var/log", "mnt"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	// The modules that are needed are in the initramfs; documentation and the
-	// rest only make the image large.
-	for _, dir := range []string{"boot", "lib/modules", "usr/lib/modules", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv"} {
+	// Documentation and the rest only make the image large.
+	for _, dir := range []string{"boot", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv"} {
 		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
 			return err
 		}
@@ -131,7 +102,7 @@ func furnish(root, release string) error {
 	if err := os.MkdirAll(filepath.Join(root, "lib/modules", release), 0o755); err != nil {
 		return err
 	}
-	for _, f := range guestFiles() {
+	for _, f := range files {
 		if err := os.WriteFile(filepath.Join(root, f.path), []byte(f.content), f.mode); err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ type Options struct {
 	Say func(string)
 	// GoMod and GoSum are the module files that the kubelet is built with.
 	GoMod, GoSum []byte
+	// Kind makes a machine for kind instead: with a container engine that has a
+	// node image, and no kubelet of its own. To build it takes root.
+	Kind bool
 }
 
 func (o Options) say(format string, args ...any) {
@@ -66,6 +69,9 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 			return nil, err
 		}
 	}
+	if o.Kind {
+		o.Cache = filepath.Join(o.Cache, "kind") // nobody shall wait for it who wants the other
+	}
 	if err := Requirements(); err != nil {
 		return nil, err
 	}
@@ -88,8 +94,12 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := sources(packages)
+	sources, build := sources(packages), build
 	key := hash(sources, o.GoMod, o.GoSum)
+	if o.Kind {
+		sources, build = append(sources, "kind "+KindVersion), buildKind
+		key = hash(sources, append(kindInputs(), o.GoMod, o.GoSum)...)
+	}
 	dir := filepath.Join(o.Cache, "image-"+key)
 	img := &Image{
 		Kernel: filepath.Join(dir, "vmlinuz"), Initrd: filepath.Join(dir, "initrd"),
@@ -141,7 +151,10 @@ func build(ctx context.Context, o Options, packages []debPackage, work string) e
 	if err := writeInitrd(root, release, filepath.Join(out, "initrd")); err != nil {
 		return err
 	}
-	if err := furnish(root, release); err != nil {
+	if err := dropModules(root); err != nil {
+		return err
+	}
+	if err := furnish(root, release, guestFiles()); err != nil {
 		return err
 	}
 	return MakeFileSystem(ctx, root, filepath.Join(out, "root.ext4"), rootSize)

@@ -28,7 +28,7 @@ const (
 func newWrapper(t *testing.T) wrapper {
 	w := wrapper{NewWithT(t), t.TempDir()}
 	paths := strings.NewReplacer(agent.FaultDir, w.dir+"/faults", agent.HoldDir, w.dir+"/hold", "/usr/bin/runc", w.dir+"/runc", "/run/containerd/", w.dir+"/containerd/")
-	script := paths.Replace(runtimeWrapper)
+	script := paths.Replace(agent.WrapperScript("/usr/bin/runc"))
 	w.Expect(script).NotTo(ContainSubstring("/run/pinlab"), "a path that the test does not know")
 	w.write("wrapper", script)
 	w.write("runc", "#!/bin/sh\nfor a in \"$@\"; do printf '<%s>' \"$a\"; done >> "+w.dir+"/called\n")

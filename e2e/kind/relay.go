@@ -1,0 +1,152 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/node"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+)
+
+// Relay stands for the agent of a cluster's node in the machine that the cluster
+// is made in: a virtual one, whose host has the target. Its exported methods with
+// two arguments are the calls of such a target, see agent.Node.
+type Relay struct {
+	kind  *Kind
+	ready chan error // what became of the making of the cluster
+}
+
+// NewRelay begins to make a cluster. Hello waits for its end. What the node said
+// is written to w when that fails: nobody will see its logs.
+func NewRelay(ctx context.Context, o Options, w io.Writer) *Relay {
+	r := &Relay{kind: New(o, node.Options{}), ready: make(chan error, 1)}
+	r.kind.failing = func() { r.kind.tellAll(w) }
+	go func() {
+		err := r.kind.Open(ctx)
+		if err == nil {
+			err = r.kind.look(ctx)
+		}
+		r.ready <- err
+	}()
+	return r
+}
+
+// tellAll writes what the nodes of the cluster have to say.
+func (k *Kind) tellAll(w io.Writer) {
+	all, err := k.provider.ListNodes(k.name)
+	if err != nil {
+		return
+	}
+	for _, n := range all {
+		_ = n.SerialLogs(w) // what there is of it
+		_ = n.Command("journalctl", "--no-pager", "--lines=150").SetStdout(w).SetStderr(w).Run()
+	}
+}
+
+// call is a call of the node's agent or API server.
+func (r *Relay) call(method string, args, answer any) error {
+	c := &caller{r.kind.link, r.kind.pods}
+	return c.Call(context.Background(), method, args, answer)
+}
+
+// Hello is a call.
+func (r *Relay) Hello(_ agent.None, h *agent.Hello) error {
+	err := <-r.ready
+	r.ready <- err // for the next who asks
+	if err == nil {
+		*h = r.kind.link.hello
+	}
+	return err
+}
+
+// Wipe is a call.
+func (r *Relay) Wipe(a agent.None, b *agent.None) error { return r.call("Wipe", a, b) }
+
+// Facts is a call.
+func (r *Relay) Facts(a agent.None, f *agent.Facts) error { return r.call("Facts", a, f) }
+
+// Rest is a call.
+func (r *Relay) Rest(a agent.Rest, b *agent.None) error { return r.call("Rest", a, b) }
+
+// HoldUpdates is a call.
+func (r *Relay) HoldUpdates(h agent.Hold, b *agent.None) error { return r.call("HoldUpdates", h, b) }
+
+// StartKubelet is a call.
+func (r *Relay) StartKubelet(s agent.StartKubelet, k *agent.KubeletState) error {
+	return r.call("StartKubelet", s, k)
+}
+
+// StopKubelet is a call.
+func (r *Relay) StopKubelet(s agent.Signal, k *agent.KubeletState) error {
+	return r.call("StopKubelet", s, k)
+}
+
+// WriteFile is a call.
+func (r *Relay) WriteFile(w agent.WriteFile, b *agent.None) error { return r.call("WriteFile", w, b) }
+
+// CreatePod is a call.
+func (r *Relay) CreatePod(p json.RawMessage, c *agent.Created) error {
+	return r.call("CreatePod", p, c)
+}
+
+// DeletePod is a call.
+func (r *Relay) DeletePod(d agent.DeletePod, b *agent.None) error { return r.call("DeletePod", d, b) }
+
+// ExitContainer is a call.
+func (r *Relay) ExitContainer(e agent.ExitContainer, b *agent.None) error {
+	return r.call("ExitContainer", e, b)
+}
+
+// FailUpdate is a call.
+func (r *Relay) FailUpdate(f agent.FailUpdate, b *agent.None) error {
+	return r.call("FailUpdate", f, b)
+}
+
+// SetCPUSet is a call.
+func (r *Relay) SetCPUSet(s agent.SetCPUSet, b *agent.None) error { return r.call("SetCPUSet", s, b) }
+
+// Exhaust is a call.
+func (r *Relay) Exhaust(e agent.Exhaust, b *agent.None) error { return r.call("Exhaust", e, b) }
+
+// ClearFaults is a call.
+func (r *Relay) ClearFaults(a agent.None, b *agent.None) error { return r.call("ClearFaults", a, b) }
+
+// ReadLog is a call.
+func (r *Relay) ReadLog(from int64, l *agent.Log) error { return r.call("ReadLog", from, l) }
+
+// Relayed is the node behind a relay in the machine m. What a kind node cannot
+// do is refused here: a call's error is only text at the other end.
+func Relayed(m node.Machine) node.Machine { return relayed{m} }
+
+type relayed struct{ node.Machine }
+
+// Agent implements node.Machine.
+func (r relayed) Agent() node.Caller { return refusing{r.Machine.Agent()} }
+
+// Reboot implements node.Machine.
+func (relayed) Reboot(context.Context, []int) error { return errReboot() }
+
+// Swap implements node.Machine.
+func (relayed) Swap(context.Context, *hwprofiles.Profile) error { return errSwap() }
+
+type refusing struct{ node.Caller }
+
+// Call implements node.Caller.
+func (r refusing) Call(ctx context.Context, method string, args, answer any) error {
+	if err := unsupported(method, args); err != nil {
+		return err
+	}
+	return r.Caller.Call(ctx, method, args, answer)
+}
+
+func errReboot() error {
+	return fmt.Errorf("%w: a kind node is a container; to reboot it would be to reboot its host", scenarios.ErrUnsupported)
+}
+
+func errSwap() error {
+	return fmt.Errorf("%w: a kind node is its host, which cannot be another machine", scenarios.ErrUnsupported)
+}
