@@ -55,7 +55,7 @@ func (f runFlags) validateCI(cmd *cobra.Command, args []string) error {
 		return errors.New("--baseline and --write-baseline are both given; want one")
 	}
 	if f.target != targetSim && (given("suite") || given("repeat") || given("config")) {
-		return errors.New("--suite, --repeat and --config are the simulator's; want them without --target lab")
+		return errors.New("--suite, --repeat and --config are the simulator's; want them without --target")
 	}
 	if !given("suite") {
 		for _, flag := range []string{"shard", "resume"} {
