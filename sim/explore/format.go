@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 )
 
@@ -50,7 +51,7 @@ func Format(s *scenarios.Scenario) ([]byte, error) {
 	if s.HoldInit {
 		b.WriteString("holdInit: true\n")
 	}
-	if err := items(&b, "devices", s.Devices, func(d scenarios.Device) any { return d }); err != nil {
+	if err := items(&b, "devices", s.Devices, deviceValue); err != nil {
 		return nil, err
 	}
 	if err := items(&b, "violates", s.Violates, func(v scenarios.Violates) any { return v }); err != nil {
@@ -97,6 +98,15 @@ func flow(value any) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(b.String()), nil
+}
+
+// deviceValue writes NUMA node 0 out: a device without a node is another one.
+func deviceValue(d scenarios.Device) any {
+	m := map[string]any{"resource": d.Resource, "id": d.ID}
+	if d.NUMANode != hwprofiles.None {
+		m["numaNode"] = keep{d.NUMANode}
+	}
+	return m
 }
 
 // keep marks a value that is meant though it is empty: an event without arguments,
