@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -84,7 +85,7 @@ func (k *Kind) create(ctx context.Context, name string) error {
 		select {
 		case <-done:
 			return ctx.Err()
-		case <-k.opts.after(takeDown):
+		case <-time.After(takeDown):
 		}
 	}
 }

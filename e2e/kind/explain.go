@@ -41,6 +41,8 @@ func hints() []hint {
 		{[]string{"kubeadm", "timed out"}, tooSlow},
 		{[]string{"kubeadm", "deadline exceeded"}, tooSlow},
 		{[]string{"kubeadm", "timeout"}, tooSlow},
+		{[]string{"glibc_"}, "this pinlab needs a newer C library than the node has: build it with CGO_ENABLED=0"},
+		{[]string{"exec format error"}, "this pinlab is built for another kind of machine than the node: build it for GOOS=linux and the node's processor"},
 		{[]string{"is not running"}, "the node's container has ended"},
 		{[]string{"no such container"}, "the node's container is gone"},
 	}

@@ -30,6 +30,8 @@ func TestExplain(t *testing.T) {
 		"name taken":   {kinderrors.Errorf("node(s) already exist for a cluster with the name %q", "a"), "the name is taken"},
 		"kubeadm":      {kinderrors.Wrap(docker("error: wait-control-plane: context deadline exceeded"), "failed to init node with kubeadm"), "has not come up in time"},
 		"systemd":      {kinderrors.Errorf("could not find a log line that matches %q", "x"), "kind's 30 s"},
+		"libc":         {docker("pinlab: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.42' not found (required by pinlab)"), "build it with CGO_ENABLED=0"},
+		"processor":    {docker("exec /usr/local/bin/pinlab: exec format error"), "built for another kind of machine"},
 		"several":      {kinderrors.NewAggregate([]error{docker("no space left on device"), docker("no space left on device")}), "disk of the container engine is full"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -333,6 +333,7 @@ func newKind(t *testing.T, e *engine, o Options) (*Kind, *bytes.Buffer) {
 	k := New(o, node.Options{Read: readState, Pinning: func(_ []byte, _ *corev1.Pod, c *corev1.Container) (int, string) {
 		return int(c.Resources.Limits.Cpu().Value()), "said so"
 	}})
+	k.node.Step = 10 * time.Second
 	k.provider = e
 	k.connect = func(*rest.Config) (kubernetes.Interface, error) { return e.api, nil }
 	return k, said

@@ -23,12 +23,17 @@ type Relay struct {
 // NewRelay begins to make a cluster. Hello waits for its end. What the node said
 // is written to w when that fails: nobody will see its logs.
 func NewRelay(ctx context.Context, o Options, w io.Writer) *Relay {
-	r := &Relay{kind: New(o, node.Options{}), ready: make(chan error, 1)}
-	r.kind.failing = func() { r.kind.tellAll(w) }
+	k := New(o, node.Options{})
+	k.failing = func() { k.tellAll(w) }
+	return relay(ctx, k)
+}
+
+func relay(ctx context.Context, k *Kind) *Relay {
+	r := &Relay{kind: k, ready: make(chan error, 1)}
 	go func() {
-		err := r.kind.Open(ctx)
+		err := k.Open(ctx)
 		if err == nil {
-			err = r.kind.look(ctx)
+			err = k.look(ctx)
 		}
 		r.ready <- err
 	}()

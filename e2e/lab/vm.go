@@ -187,7 +187,11 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			if err := vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello); err != nil {
-				return nil, fail("the agent greeted and was not ready: %v", err)
+				err := fail("the agent greeted and was not ready: %v", err)
+				if s.Kind {
+					return nil, errors.New(err.Error()) // the boot did not stall, and kind has had its second try
+				}
+				return nil, err
 			}
 			vm.BootSeconds = time.Since(started).Seconds()
 			return vm, nil

@@ -77,9 +77,15 @@ func fetch(ctx context.Context, packages []debPackage, dir, root string) error {
 		return err
 	}
 	for _, deb := range debs {
-		if err := run(ctx, "", nil, "dpkg-deb", "-x", deb, root); err != nil {
+		if err := unpackDeb(ctx, deb, root); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unpackDeb unpacks a package. Directories that are links in root stay links, as
+// /lib is where all of Debian is below /usr.
+func unpackDeb(ctx context.Context, deb, root string) error {
+	return run(ctx, "", nil, "/bin/sh", "-c", `dpkg-deb --fsys-tarfile "$0" | tar -C "$1" --keep-directory-symlink -xpf -`, deb, root)
 }

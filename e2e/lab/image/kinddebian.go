@@ -70,7 +70,7 @@ func debianRoot(ctx context.Context, debs, root string, packages []string) error
 		return err
 	}
 	for _, deb := range files {
-		if err := run(ctx, "", nil, "/bin/sh", "-c", `dpkg-deb --fsys-tarfile "$0" | tar -C "$1" --keep-directory-symlink -xpf -`, deb, root); err != nil {
+		if err := unpackDeb(ctx, deb, root); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ mkdir -p "$wants" etc/kubernetes/manifests kind/manifests
 for s in kubelet containerd undo-mount-hacks; do ln -sf /etc/systemd/system/$s.service "$wants/$s.service"; done
 for u in systemd-binfmt systemd-udevd systemd-udev-trigger systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-logind \
   systemd-networkd systemd-resolved systemd-timesyncd systemd-hwdb-update systemd-journal-catalog-update systemd-update-done \
-  systemd-update-utmp systemd-random-seed systemd-firstboot systemd-sysusers systemd-pcrphase systemd-pstore \
+  systemd-update-utmp systemd-update-utmp-runlevel systemd-random-seed systemd-firstboot systemd-sysusers systemd-pcrphase systemd-pstore \
   getty.target e2scrub_reap dpkg-db-backup.timer apt-daily.timer apt-daily-upgrade.timer fstrim.timer e2scrub_all.timer; do
   case $u in *.*) ;; *) u=$u.service;; esac
   ln -sf /dev/null "etc/systemd/system/$u"

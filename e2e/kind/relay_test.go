@@ -1,0 +1,79 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/node"
+	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// vm is a machine of the lab, of which only the way to its agent is there.
+type vm struct {
+	*agent.Client
+	hello agent.Hello
+}
+
+func (v vm) Agent() node.Caller { return v.Client }
+func (v vm) Hello() agent.Hello { return v.hello }
+
+func (vm) Reboot(context.Context, []int) error             { return errors.New("not asked for") }
+func (vm) Swap(context.Context, *hwprofiles.Profile) error { return errors.New("not asked for") }
+
+// serve lets a client talk to a relay.
+func serve(t *testing.T, r *Relay) *agent.Client {
+	g := NewWithT(t)
+	ours, theirs := net.Pipe()
+	go func() { _ = agent.Serve(theirs, r) }()
+	connection, err := agent.Connect(ours)
+	g.Expect(err).NotTo(HaveOccurred())
+	session, err := connection.Open()
+	g.Expect(err).NotTo(HaveOccurred())
+	client, err := agent.NewClient(session)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = connection.Close() })
+	return client
+}
+
+// A scenario runs outside of the machine that its cluster is in.
+func TestRelay(t *testing.T) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	k, _ := newKind(t, e, Options{})
+	client := serve(t, relay(t.Context(), k))
+	m := vm{Client: client}
+	g.Expect(client.Call(t.Context(), "Hello", agent.None{}, &m.hello)).To(Succeed())
+	target, err := node.New(t.Context(), scenario(), Relayed(m), New(Options{}, node.Options{
+		Read: readState, Pinning: func([]byte, *corev1.Pod, *corev1.Container) (int, string) { return 1, "said so" },
+	}).node)
+	g.Expect(err).NotTo(HaveOccurred())
+	o := apply(g, target, scenarios.StartKubelet{}, scenarios.CreatePod{Pod: guaranteed("a", "")})
+	g.Expect(o.Containers).To(HaveLen(1))
+	g.Expect([]any{o.Containers[0].Assigned, o.Containers[0].Actual}).To(Equal([]any{observe.CPUs("1"), observe.CPUs("1")}))
+	for _, event := range []scenarios.Event{scenarios.Reboot{}, scenarios.OfflineCPUs{CPUs: "2"}, scenarios.SwapProfile{Profile: "generic-1s4c"}} {
+		g.Expect(target.Apply(t.Context(), event)).To(MatchError(scenarios.ErrUnsupported), "a skip, though calls only carry text")
+	}
+	o = apply(g, target, scenarios.DeletePod{Pod: "a"})
+	g.Expect(o.Containers).To(BeEmpty())
+}
+
+// A cluster that was not made is what the machine says for itself.
+func TestRelayWithoutCluster(t *testing.T) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	e.creating = func(string) error { return errors.New("no space left on device") }
+	k, _ := newKind(t, e, Options{})
+	client := serve(t, relay(t.Context(), k))
+	for range 2 {
+		err := client.Call(t.Context(), "Hello", agent.None{}, &agent.Hello{})
+		g.Expect(err).To(MatchError(ContainSubstring("make a kind cluster: the disk of the container engine is full")))
+	}
+}
