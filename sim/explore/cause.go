@@ -66,7 +66,8 @@ type Hit struct {
 
 var (
 	numbers = regexp.MustCompile(`[0-9]+([-,][0-9]+)*`)
-	uids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	// uids are those of pods that were read from a file, and of pods that the search made.
+	uids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\buid-[a-z0-9]+\b`)
 	parts   = regexp.MustCompile(`holds part of a core: .*`)
 	plurals = regexp.MustCompile(`\b(CPU|node)s? N( are| is)?\b`)
 )
