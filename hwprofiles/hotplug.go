@@ -266,3 +266,45 @@ func (p *Profile) WithCPUAdded(id, likeCPU int) (*Profile, error) {
 	q.recountCaches()
 	return q, nil
 }
+
+// WithMemoryMoved returns a copy with memory of one NUMA node on another, as firmware
+// lays it out between boots.
+func (p *Profile) WithMemoryMoved(from, to int, bytes uint64) (*Profile, error) {
+	q := p.Clone()
+	source, target := q.node(from), q.node(to)
+	if source == nil || target == nil || source.MemoryBytes < bytes {
+		return nil, fmt.Errorf("cannot move %d bytes from NUMA node %d to %d", bytes, from, to)
+	}
+	source.MemoryBytes -= bytes
+	target.MemoryBytes += bytes
+	return q, nil
+}
+
+// WithHugePages returns a copy in which a NUMA node has so many huge pages of a size,
+// in bytes. A size that the kernel knows is there on every node.
+func (p *Profile) WithHugePages(node int, size uint64, count int) (*Profile, error) {
+	q := p.Clone()
+	target := q.node(node)
+	if target == nil {
+		return nil, fmt.Errorf("there is no NUMA node %d", node)
+	}
+	for i := range q.NUMANodes {
+		n := &q.NUMANodes[i]
+		if n.HugePages == nil {
+			n.HugePages = map[uint64]uint64{}
+		}
+		n.HugePages[size] += 0
+	}
+	target.HugePages[size] = uint64(count)
+	return q, nil
+}
+
+// node is the NUMA node with an id, to be changed; nil is none.
+func (p *Profile) node(id int) *NUMANode {
+	for i := range p.NUMANodes {
+		if p.NUMANodes[i].ID == id {
+			return &p.NUMANodes[i]
+		}
+	}
+	return nil
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/kubelet"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -130,9 +129,9 @@ func (n *Node) applyMachine(event scenarios.Event) (bool, error) {
 	case scenarios.SetHugePages:
 		return true, n.setHugePages(e)
 	case scenarios.MoveMemory:
-		p, err := moveMemory(n.profile, e)
+		p, err := n.profile.WithMemoryMoved(e.From, e.To, e.Bytes)
 		if err != nil {
-			return true, err
+			return true, fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 		}
 		n.setProfile(p)
 		return true, nil
@@ -147,26 +146,6 @@ func (n *Node) setOnline(cpus observe.CPUs, online bool) error {
 	}
 	n.setProfile(p)
 	return nil
-}
-
-func moveMemory(p *hwprofiles.Profile, e scenarios.MoveMemory) (*hwprofiles.Profile, error) {
-	moved := *p
-	moved.NUMANodes = append([]hwprofiles.NUMANode(nil), p.NUMANodes...)
-	var from, to *hwprofiles.NUMANode
-	for i := range moved.NUMANodes {
-		switch node := &moved.NUMANodes[i]; node.ID {
-		case e.From:
-			from = node
-		case e.To:
-			to = node
-		}
-	}
-	if from == nil || to == nil || from.MemoryBytes < e.Bytes {
-		return nil, fmt.Errorf("%w: cannot move %d bytes from NUMA node %d to %d", scenarios.ErrMisuse, e.Bytes, e.From, e.To)
-	}
-	from.MemoryBytes -= e.Bytes
-	to.MemoryBytes += e.Bytes
-	return &moved, nil
 }
 
 func (n *Node) applyFault(event scenarios.Event) error {

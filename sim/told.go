@@ -81,20 +81,9 @@ func (n *Node) resizePod(e scenarios.ResizePod) error {
 
 // setHugePages changes the machine's pool; a running kubelet does not notice.
 func (n *Node) setHugePages(e scenarios.SetHugePages) error {
-	if _, ok := n.profile.Node(e.NUMANode); !ok {
-		return fmt.Errorf("%w: there is no NUMA node %d", scenarios.ErrMisuse, e.NUMANode)
-	}
-	p, size := n.profile.Clone(), uint64(e.Size.Value())
-	for i := range p.NUMANodes {
-		node := &p.NUMANodes[i]
-		if node.HugePages == nil {
-			node.HugePages = map[uint64]uint64{}
-		}
-		// A size that the kernel knows is there on every node.
-		node.HugePages[size] += 0
-		if node.ID == e.NUMANode {
-			node.HugePages[size] = uint64(e.Count)
-		}
+	p, err := n.profile.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
 	}
 	n.setProfile(p)
 	return nil

@@ -47,6 +47,11 @@ func kubeletConfig(d *drawer, p *hwprofiles.Profile) (config json.RawMessage, po
 	if podLevel = d.chance(5); podLevel {
 		gates["PodLevelResourceManagers"] = true
 	}
+	for _, gate := range []string{"InPlacePodVerticalScalingExclusiveCPUs", "InPlacePodVerticalScalingExclusiveMemory"} {
+		if d.chance(2) {
+			gates[gate] = true
+		}
+	}
 	if len(options) > 0 {
 		c["cpuManagerPolicyOptions"] = options
 	}

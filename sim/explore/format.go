@@ -190,21 +190,35 @@ func eventValue(e scenarios.Event) any {
 		return keep{e}
 	case scenarios.AddCPUs:
 		return keep{e}
+	case scenarios.SetHugePages:
+		return keep{e}
+	case scenarios.EditStateFile:
+		m := map[string]any{"file": e.File, "append": e.Append, "set": keep{e.Set}, "fixChecksum": e.FixChecksum}
+		if e.Truncate != nil {
+			m["truncate"] = keep{*e.Truncate}
+		}
+		if len(e.Set) == 0 {
+			delete(m, "set")
+		}
+		return m
 	case scenarios.StartKubelet:
-		return kubeletValue(e.Config, e.SourcesNotReady)
+		return kubeletValue(e.Config, e.SourcesNotReady, e.DevicesNotReady)
 	case scenarios.RestartKubelet:
-		return kubeletValue(e.Config, e.SourcesNotReady)
+		return kubeletValue(e.Config, e.SourcesNotReady, e.DevicesNotReady)
 	}
 	return orEmpty(e)
 }
 
-func kubeletValue(config json.RawMessage, notReady bool) any {
+func kubeletValue(config json.RawMessage, notReady, devicesNotReady bool) any {
 	m := map[string]any{}
 	if len(config) > 0 {
 		m["config"] = keep{config}
 	}
 	if notReady {
 		m["sourcesNotReady"] = true
+	}
+	if devicesNotReady {
+		m["devicesNotReady"] = true
 	}
 	return orEmpty(m)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -33,7 +34,8 @@ type world struct {
 	waiting bool // for the sources
 	live    []livePod
 	made    int
-	allowed uint16
+	// troubles are the kinds that this life may see.
+	troubles []trouble
 }
 
 type livePod struct {
@@ -56,9 +58,12 @@ func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
 	w := &world{profile: p, online: p.OnlineCPUs().List()}
 	// Most lives see only a few kinds of trouble: where everything goes wrong at
 	// once, nothing gets far.
-	some, others := d.n(256), d.n(256)
-	w.allowed = uint16(some & others)
-	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(2)}
+	for kind := range kindsOfTrouble {
+		if d.chance(3) {
+			w.troubles = append(w.troubles, kind)
+		}
+	}
+	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(2), hugePages: len(p.NUMANodes) > 0 && d.chance(2)}
 	for _, n := range p.NUMANodes {
 		if n.MemoryBytes > 0 {
 			w.env.nodeMem = n.MemoryBytes
@@ -76,6 +81,9 @@ func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
 		// A machine with a thread or a core switched off, as it boots.
 		s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.OfflineCPUs{CPUs: w.cpu(d)}})
 	}
+	if w.env.hugePages {
+		s.Steps = append(s.Steps, scenarios.Step{Event: w.hugePages(d)})
+	}
 	s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.StartKubelet{}})
 	w.running = true
 	for _, gene := range of.Genes {
@@ -90,17 +98,13 @@ func (w *world) cpu(d *drawer) observe.CPUs {
 	return observe.CPUs(fmt.Sprint(w.online[d.n(len(w.online))]))
 }
 
-// Kinds of trouble that a life may see, as bits of world.allowed.
-const (
-	mayCrash = 1 << iota
-	mayFailWrites
-	mayFailUpdates
-	mayOffline
-	mayReconfigure
-	mayLoseFile
-	mayReboot
-	mayClobber
-)
+// hugePages draws what a NUMA node has of them.
+func (w *world) hugePages(d *drawer) scenarios.Event {
+	nodes := w.profile.NUMANodes
+	return scenarios.SetHugePages{
+		NUMANode: nodes[d.n(len(nodes))].ID, Size: resource.MustParse(pick(d, "2Mi", "2Mi", "2Mi", "1Gi")), Count: pick(d, 64, 128, 1, 0),
+	}
+}
 
 // events draws the event of one gene, with what belongs to it.
 func (g *generator) events(d *drawer, w *world) []scenarios.Event {
@@ -130,7 +134,10 @@ func (g *generator) events(d *drawer, w *world) []scenarios.Event {
 	case k < 53:
 		return []scenarios.Event{scenarios.Reconcile{Times: 1 + d.n(2)}}
 	}
-	return g.trouble(d, w)
+	if len(w.troubles) == 0 {
+		return g.create(d, w)
+	}
+	return g.trouble(d, w, w.troubles[d.n(len(w.troubles))])
 }
 
 func (g *generator) create(d *drawer, w *world) []scenarios.Event {
@@ -169,46 +176,6 @@ func (w *world) exit(d *drawer) []scenarios.Event {
 		return nil
 	}
 	return []scenarios.Event{scenarios.ExitContainer{Container: c, ExitCode: pick(d, 0, 0, 1, 137)}}
-}
-
-// trouble draws what goes wrong; a kind that this life does not see is nothing.
-func (g *generator) trouble(d *drawer, w *world) []scenarios.Event {
-	kind := 1 << d.n(8)
-	if w.allowed&uint16(kind) == 0 {
-		return nil
-	}
-	file := pick(d, scenarios.CPUState, scenarios.CPUState, scenarios.MemoryState)
-	switch kind {
-	case mayCrash:
-		kill := scenarios.KillAtCheckpointWrite{File: file, Nth: 1 + d.n(4), When: pick(d, "before", "after")}
-		out := append([]scenarios.Event{kill}, g.events(d, w)...)
-		w.running = true
-		return append(out, scenarios.StartKubelet{})
-	case mayFailWrites:
-		return []scenarios.Event{scenarios.FailCheckpointWrite{File: file, Errno: pick(d, "ENOSPC", "EMFILE"), Times: d.n(3)}}
-	case mayFailUpdates:
-		if d.chance(6) {
-			return []scenarios.Event{scenarios.ClearFaults{}}
-		}
-		return []scenarios.Event{scenarios.FailRuntimeUpdate{Error: "unable to freeze", Times: d.n(3)}}
-	case mayOffline:
-		if d.chance(8) {
-			return []scenarios.Event{scenarios.OnlineCPUs{CPUs: w.cpu(d)}}
-		}
-		return []scenarios.Event{scenarios.OfflineCPUs{CPUs: w.cpu(d)}}
-	case mayReconfigure:
-		w.running = true
-		return []scenarios.Event{scenarios.RestartKubelet{Config: w.patch(d)}}
-	case mayLoseFile:
-		return []scenarios.Event{scenarios.DeleteStateFile{File: file}}
-	case mayReboot:
-		w.running = true
-		return []scenarios.Event{scenarios.Reboot{}, scenarios.StartKubelet{}}
-	}
-	if c := w.container(d); c != "" {
-		return []scenarios.Event{scenarios.ClobberCPUSet{Container: c, CPUs: w.cpu(d)}}
-	}
-	return nil
 }
 
 // patch draws a change of the configuration.

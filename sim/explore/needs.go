@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -125,6 +126,11 @@ func podNeeds(n map[string]bool, pod *v1.Pod) {
 			n["sidecar"] = true
 		} else {
 			n["init container"] = true
+		}
+	}
+	for name := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
+		if strings.HasPrefix(string(name), v1.ResourceHugePagesPrefix) {
+			n["huge pages"] = true
 		}
 	}
 	if len(pod.Spec.Containers) > 1 {

@@ -27,6 +27,8 @@ type podEnv struct {
 	nodeMem  uint64 // bytes of one NUMA node
 	podLevel bool
 	devices  bool
+	// hugePages are asked for by some.
+	hugePages bool
 }
 
 // pod draws a pod; nil is one that the API server refuses.
@@ -62,12 +64,19 @@ func drawPod(d *drawer, env podEnv) *v1.Pod {
 		c := v1.Container{Name: name, Image: "pause"}
 		kind := d.n(16)
 		cpu, memory := env.cpu(d), env.memory(d)
-		list := v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu), v1.ResourceMemory: resource.MustParse(memory)}
+		list := v1.ResourceList{v1.ResourceCPU: parsed(cpu), v1.ResourceMemory: parsed(memory)}
 		switch {
 		case guaranteed && (kind < 15 || !env.podLevel):
 			c.Resources.Requests, c.Resources.Limits = list, list
 		case kind < 8:
 			c.Resources.Requests = list
+		}
+		if env.hugePages && kind < 15 && d.chance(6) {
+			list[hugePages2Mi] = parsed(pick(d, "2Mi", "64Mi", "128Mi", "256Mi"))
+			c.Resources.Requests, c.Resources.Limits = list.DeepCopy(), list
+			if !guaranteed {
+				delete(c.Resources.Limits, v1.ResourceCPU)
+			}
 		}
 		if env.devices && d.chance(6) {
 			if c.Resources.Limits == nil {
@@ -93,7 +102,7 @@ func drawPod(d *drawer, env podEnv) *v1.Pod {
 	}
 	pod.Spec.RestartPolicy = pick(d, v1.RestartPolicyAlways, v1.RestartPolicyAlways, v1.RestartPolicyAlways, v1.RestartPolicyNever, v1.RestartPolicyOnFailure)
 	if env.podLevel && d.chance(8) {
-		list := v1.ResourceList{v1.ResourceCPU: resource.MustParse(env.cpu(d)), v1.ResourceMemory: resource.MustParse("8Gi")}
+		list := v1.ResourceList{v1.ResourceCPU: parsed(env.cpu(d)), v1.ResourceMemory: parsed("8Gi")}
 		pod.Spec.Resources = &v1.ResourceRequirements{Requests: list, Limits: list}
 		if d.chance(8) {
 			for i := range pod.Spec.Containers {
@@ -105,6 +114,10 @@ func drawPod(d *drawer, env podEnv) *v1.Pod {
 	}
 	return pod
 }
+
+const hugePages2Mi = v1.ResourceHugePagesPrefix + "2Mi"
+
+func parsed(quantity string) resource.Quantity { return resource.MustParse(quantity) }
 
 // deviceResource is what the search's devices are called.
 const deviceResource = "example.com/dev"

@@ -105,6 +105,17 @@ func simplerEvents(e scenarios.Event) []scenarios.Event {
 		add(scenarios.Reconcile{Times: 1})
 	case scenarios.FailCheckpointWrite:
 		add(scenarios.FailCheckpointWrite{File: e.File, Errno: "ENOSPC"})
+	case scenarios.SwapProfile:
+		for _, name := range SimpleMachines() {
+			add(scenarios.SwapProfile{Profile: name})
+		}
+	case scenarios.SetHugePages:
+		add(scenarios.SetHugePages{NUMANode: 0, Size: e.Size, Count: e.Count})
+	case scenarios.ResizePod:
+		if e.CPU != nil && e.Memory != nil {
+			add(scenarios.ResizePod{Container: e.Container, CPU: e.CPU})
+			add(scenarios.ResizePod{Container: e.Container, Memory: e.Memory})
+		}
 	case scenarios.FailRuntimeUpdate:
 		add(scenarios.FailRuntimeUpdate{Error: e.Error})
 	}
@@ -172,12 +183,14 @@ func simplerResources(change func(func(*v1.ResourceRequirements) bool)) {
 		}
 		return changed
 	}
-	change(func(r *v1.ResourceRequirements) bool {
-		_, had := r.Limits[deviceResource]
-		delete(r.Limits, deviceResource)
-		delete(r.Requests, deviceResource)
-		return had
-	})
+	for _, name := range []v1.ResourceName{deviceResource, hugePages2Mi} {
+		change(func(r *v1.ResourceRequirements) bool {
+			_, had := r.Limits[name]
+			delete(r.Limits, name)
+			delete(r.Requests, name)
+			return had
+		})
+	}
 	for _, cpus := range []int64{1, 2} {
 		change(func(r *v1.ResourceRequirements) bool {
 			return set(r, v1.ResourceCPU, *resource.NewQuantity(cpus, resource.DecimalSI))

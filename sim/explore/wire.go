@@ -23,6 +23,10 @@ func eventTypes() map[string]reflect.Type {
 		"advance": reflect.TypeFor[scenarios.Advance](), "failRuntimeUpdate": reflect.TypeFor[scenarios.FailRuntimeUpdate](),
 		"failCheckpointWrite":   reflect.TypeFor[scenarios.FailCheckpointWrite](),
 		"killAtCheckpointWrite": reflect.TypeFor[scenarios.KillAtCheckpointWrite](),
+		"devicesReady":          reflect.TypeFor[scenarios.DevicesReady](),
+		"resizePod":             reflect.TypeFor[scenarios.ResizePod](),
+		"setHugePages":          reflect.TypeFor[scenarios.SetHugePages](),
+		"failCheckpointRead":    reflect.TypeFor[scenarios.FailCheckpointRead](),
 		"limitOpenFiles":        reflect.TypeFor[scenarios.LimitOpenFiles](), "exhaust": reflect.TypeFor[scenarios.Exhaust](),
 		"clearFaults": reflect.TypeFor[scenarios.ClearFaults](), "clobberCPUSet": reflect.TypeFor[scenarios.ClobberCPUSet](),
 	}

@@ -224,9 +224,34 @@ func (w *writer) event(e scenarios.Event) error {
 	case scenarios.OnlineCPUs:
 		return w.online(e.CPUs.Set().List(), true)
 	default:
-		return ErrCannot
+		return w.hardware(e)
 	}
 	return nil
+}
+
+// hardware writes a change of the machine: the next start is told of it.
+func (w *writer) hardware(e scenarios.Event) (err error) {
+	switch e := e.(type) {
+	case scenarios.AddCPUs:
+		for _, id := range e.CPUs.Set().List() {
+			if w.machine, err = w.machine.WithCPUAdded(id, e.Like); err != nil {
+				return err
+			}
+		}
+	case scenarios.SwapProfile:
+		w.line("n.reboot()")
+		w.machine, err = w.p.Resolve(e.Profile)
+	case scenarios.MoveMemory:
+		w.machine, err = w.machine.WithMemoryMoved(e.From, e.To, e.Bytes)
+	case scenarios.SetHugePages:
+		w.machine, err = w.machine.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
+	default:
+		return ErrCannot
+	}
+	if err == nil {
+		w.line("// %s; a running kubelet is not told", e)
+	}
+	return err
 }
 
 func (w *writer) online(ids []int, on bool) error {
