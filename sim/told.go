@@ -56,6 +56,9 @@ func (n *Node) resizePod(e scenarios.ResizePod) error {
 		}
 		to.Resources.Requests[name], to.Resources.Limits[name] = *q, *q
 	}
+	if err := kubelet.ValidateResize(p.spec, want); err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+	}
 	var others []*v1.Pod
 	for _, o := range n.ActivePods() {
 		if o.UID != want.UID {

@@ -28,6 +28,7 @@ func kubeletConfig(d *drawer, p *hwprofiles.Profile) (config json.RawMessage, po
 		option("distribute-cpus-across-cores", 3)
 	}
 	option("strict-cpu-reservation", 3)
+	podLevel = d.chance(5)
 	topology := pick(d, "none", "best-effort", "restricted", "single-numa-node")
 	if topology != "none" {
 		c["topologyManagerPolicy"] = topology
@@ -38,17 +39,18 @@ func kubeletConfig(d *drawer, p *hwprofiles.Profile) (config json.RawMessage, po
 	if options["align-by-socket"] != "" || options["distribute-cpus-across-cores"] != "" {
 		gates["CPUManagerPolicyAlphaOptions"] = true
 	}
-	if d.chance(7) {
+	// What is asked for a pod as a whole is given so under the pod scope alone.
+	if d.chance(6) || podLevel && d.chance(6) {
 		c["topologyManagerScope"] = "pod"
 	}
 	if d.chance(2) && topology != "none" {
 		c["topologyManagerPolicyOptions"] = map[string]string{"prefer-closest-numa-nodes": "true"}
 	}
-	if podLevel = d.chance(5); podLevel {
+	if podLevel {
 		gates["PodLevelResourceManagers"] = true
 	}
 	for _, gate := range []string{"InPlacePodVerticalScalingExclusiveCPUs", "InPlacePodVerticalScalingExclusiveMemory"} {
-		if d.chance(2) {
+		if d.chance(3) {
 			gates[gate] = true
 		}
 	}
@@ -79,7 +81,7 @@ func reserve(d *drawer, c map[string]any, p *hwprofiles.Profile) {
 	default:
 		c["reservedSystemCPUs"] = fmt.Sprint(online[0])
 	}
-	if !d.chance(5) {
+	if !d.chance(6) {
 		if len(kube) > 0 {
 			c["kubeReserved"] = kube
 		}

@@ -161,11 +161,10 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 	if _, ok := out.Has(p.hit.Cause.Key()); !ok {
 		return nil, nil
 	}
-	profile, err := x.Resolve(best.Scenario.Profile)
+	needs, err := Needs(best.Scenario, x.Resolve)
 	if err != nil {
 		return nil, err
 	}
-	needs := Needs(best.Scenario, profile)
 	f := &Finding{
 		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Root: best.Root, Needs: needs,
 		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from, Tries: best.Tries,

@@ -17,9 +17,15 @@ import (
 // Needs are the ingredients of a scenario, sorted: policies and options, kinds of
 // event and of pod, oddities of the machine. Those of a smallest scenario are what
 // its cause cannot do without.
-func Needs(s *scenarios.Scenario, p *hwprofiles.Profile) []string {
+func Needs(s *scenarios.Scenario, resolve func(ref string) (*hwprofiles.Profile, error)) ([]string, error) {
 	n := map[string]bool{}
-	machineNeeds(n, s, p)
+	machines, err := machinesOf(s, resolve)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range machines {
+		machineNeeds(n, p)
+	}
 	configNeeds(n, s.Kubelet, "")
 	codec := newCodec()
 	for i := range s.Steps {
@@ -49,19 +55,47 @@ func Needs(s *scenarios.Scenario, p *hwprofiles.Profile) []string {
 	if len(s.Devices) > 0 {
 		n["devices"] = true
 	}
-	return slices.Sorted(maps.Keys(n))
+	return slices.Sorted(maps.Keys(n)), nil
 }
 
-func machineNeeds(n map[string]bool, s *scenarios.Scenario, p *hwprofiles.Profile) {
-	for i := range s.Steps { // what is offline before the first start is how the machine boots
-		e, ok := s.Steps[i].Event.(scenarios.OfflineCPUs)
-		if !ok {
-			break
+// machinesOf are the machines that a kubelet was started on. A running one does not
+// notice changes.
+func machinesOf(s *scenarios.Scenario, resolve func(ref string) (*hwprofiles.Profile, error)) ([]*hwprofiles.Profile, error) {
+	p, err := resolve(s.Profile)
+	if err != nil {
+		return nil, err
+	}
+	var started []*hwprofiles.Profile
+	for i := range s.Steps {
+		changed := p
+		switch e := s.Steps[i].Event.(type) {
+		case scenarios.StartKubelet, scenarios.RestartKubelet:
+			started = append(started, p)
+		case scenarios.OfflineCPUs:
+			changed, err = p.WithOnline(e.CPUs.Set(), false)
+		case scenarios.OnlineCPUs:
+			changed, err = p.WithOnline(e.CPUs.Set(), true)
+		case scenarios.AddCPUs:
+			for _, id := range e.CPUs.Set().List() {
+				if err == nil {
+					changed, err = changed.WithCPUAdded(id, e.Like)
+				}
+			}
+		case scenarios.SwapProfile:
+			changed, err = resolve(e.Profile)
 		}
-		if changed, err := p.WithOnline(e.CPUs.Set(), false); err == nil {
+		if err == nil { // what is not possible is left out by the replay, too
 			p = changed
 		}
+		err = nil
 	}
+	if len(started) == 0 {
+		started = append(started, p)
+	}
+	return started, nil
+}
+
+func machineNeeds(n map[string]bool, p *hwprofiles.Profile) {
 	type core struct{ socket, core int }
 	threads := map[core]int{}
 	for _, c := range p.CPUs {

@@ -102,7 +102,7 @@ func drawPod(d *drawer, env podEnv) *v1.Pod {
 	}
 	pod.Spec.RestartPolicy = pick(d, v1.RestartPolicyAlways, v1.RestartPolicyAlways, v1.RestartPolicyAlways, v1.RestartPolicyNever, v1.RestartPolicyOnFailure)
 	if env.podLevel && d.chance(8) {
-		list := v1.ResourceList{v1.ResourceCPU: parsed(env.cpu(d)), v1.ResourceMemory: parsed("8Gi")}
+		list := v1.ResourceList{v1.ResourceCPU: parsed(env.cpu(d)), v1.ResourceMemory: parsed(pick(d, "8Gi", "1Gi", env.memory(d)))}
 		pod.Spec.Resources = &v1.ResourceRequirements{Requests: list, Limits: list}
 		if d.chance(8) {
 			for i := range pod.Spec.Containers {

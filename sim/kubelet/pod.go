@@ -38,6 +38,25 @@ func PreparePod(pod *v1.Pod) error {
 	return nil
 }
 
+// ValidateResize says whether the API server lets a pod's resources be changed so.
+func ValidateResize(from, to *v1.Pod) error {
+	var pods [2]*core.Pod
+	for i, pod := range []*v1.Pod{from, to} {
+		bare := &v1.Pod{ObjectMeta: *pod.ObjectMeta.DeepCopy(), Spec: *pod.Spec.DeepCopy()}
+		bare.ResourceVersion = "1" // that of an object that is there
+		pods[i] = &core.Pod{}
+		if err := corev1defaults.Convert_v1_Pod_To_core_Pod(bare, pods[i], nil); err != nil {
+			return fmt.Errorf("pod %s: %w", pod.Name, err)
+		}
+	}
+	old, changed := pods[0], pods[1]
+	opts := podfeatures.GetValidationOptionsFromPodSpecAndMeta(&changed.Spec, &old.Spec, &changed.ObjectMeta, &old.ObjectMeta)
+	if errs := validation.ValidatePodResize(changed, old, opts); len(errs) > 0 {
+		return fmt.Errorf("pod %s: %w", from.Name, errs.ToAggregate())
+	}
+	return nil
+}
+
 // QoS is the pod's QoS class under the feature gates in force.
 func QoS(pod *v1.Pod) v1.PodQOSClass { return v1qos.ComputePodQOS(pod) }
 
