@@ -127,3 +127,18 @@ func BenchmarkDraw(b *testing.B) {
 		_ = d.m.View()
 	}
 }
+
+// BenchmarkIdle is what an explorer costs that nobody touches, in percent of one CPU.
+// Run it with -benchtime 1x.
+func BenchmarkIdle(b *testing.B) {
+	_, out, end := program(b, Options{Profile: "generic-1024"}, 200, 60)
+	defer end()
+	out.quiet(500 * time.Millisecond)
+	const watch = 10 * time.Second
+	for range b.N {
+		before := cpuTime(b)
+		time.Sleep(watch)
+		b.ReportMetric(100*(cpuTime(b)-before).Seconds()/watch.Seconds(), "cpu-%")
+	}
+	b.ReportMetric(0, "ns/op")
+}

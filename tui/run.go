@@ -10,17 +10,19 @@ import (
 )
 
 // frameRate is how often the screen may be drawn, in frames per second. A frame
-// is drawn only when something has changed, but the library looks that often:
-// 80 keeps a key press below 16 ms and idling below 1 % of a CPU.
+// is drawn only when something has changed; 80 keeps a key press below 16 ms.
 const frameRate = 80
 
 // Run shows the explorer on a terminal until the user leaves it. The terminal is
 // left as it was.
 func Run(ctx context.Context, m *Model, in io.Reader, out io.Writer, more ...tea.ProgramOption) error {
+	idle := newIdle(ctx, out)
 	options := append([]tea.ProgramOption{
-		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithFPS(frameRate),
+		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(idle.writer()), tea.WithFPS(frameRate), tea.WithFilter(idle.filter),
 	}, more...)
-	_, err := tea.NewProgram(m, options...).Run()
+	p := tea.NewProgram(wakeful{Model: m, idle: idle}, options...)
+	idle.program.Store(p)
+	_, err := p.Run()
 	closed := m.Close()
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), errors.Is(err, context.Canceled), errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil:

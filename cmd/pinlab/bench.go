@@ -103,7 +103,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&r.Operations, "operation", nil, "admit, hints, merge, allocate, checkpoint, fit, remove, reconcile, restart, readmit (default all); may be repeated")
 	flags.IntVar(&r.Repetitions, "repetitions", bench.DefaultRepetitions, "processes for each configuration")
 	flags.IntVar(&r.Samples, "samples", 0, "samples of each operation and configuration, instead of --time")
-	flags.DurationVar(&r.Time, "time", bench.DefaultTime, "time for taking samples in each configuration")
+	flags.DurationVar(&r.Time, "time", bench.DefaultTime, "time for taking samples in each configuration, at most 500 of an operation in a repetition")
 	flags.DurationVar(&r.Deadline, "deadline", bench.DefaultDeadline, "time for one configuration; what takes longer did not finish")
 	flags.StringVar(&r.DiskDir, "disk-dir", "", "directory on a disk, for storage disk (default the temporary directory, or /var/tmp)")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json, yaml or gobench")
