@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestScreens(t *testing.T) {
 					g.Expect(trimmed(plain(screen))).To(Equal(trimmed(d.text())))
 					if theme == paint.Plain {
 						golden(t, fmt.Sprintf("%s-%dx%d.txt", s.name, size[0], size[1]), trimmed(plain(screen)))
-					} else if size[0] == 80 || s.name == "explore-pods" {
+					} else if size[0] == 80 || slices.Contains([]string{"explore-pods", "replay", "bench", "verify"}, s.name) {
 						golden(t, fmt.Sprintf("%s-%dx%d-%s.ansi", s.name, size[0], size[1], theme), screen)
 					}
 				})
