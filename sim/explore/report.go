@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/pinlab/pinlab/scenarios"
 )
@@ -33,6 +34,7 @@ type ReportedFinding struct {
 	Harm string `json:"harm"`
 	// Known names the known cause.
 	Known    string   `json:"known,omitempty"`
+	Why      string   `json:"why,omitempty"`
 	Issue    string   `json:"issue,omitempty"`
 	ByDesign bool     `json:"byDesign,omitempty"`
 	Broken   string   `json:"broken"`
@@ -64,7 +66,7 @@ func NewReport(kubelet, search string, seed uint64, x *Explorer) (Report, error)
 			Needs: f.Needs, From: f.From, Seen: f.Seen, Events: len(f.Scenario.Steps), Scenario: string(text),
 		}
 		if f.Known != nil {
-			item.Known, item.Issue, item.ByDesign = f.Known.Name, f.Known.Issue, f.Known.ByDesign
+			item.Known, item.Why, item.Issue, item.ByDesign = f.Known.Name, f.Known.Why, f.Known.Issue, f.Known.ByDesign
 		}
 		if f.Follows() {
 			item.FollowsFrom = f.Root.String()
@@ -97,14 +99,8 @@ func Table(w io.Writer, r Report) error {
 	if s.States > 0 {
 		fmt.Fprintf(&b, "%d states visited, %d duplicates cut, depth %d\n", s.States, s.Cut, s.Depth)
 	}
-	known := map[string]int{}
-	var names []string
 	for _, f := range r.Findings {
 		if !f.New {
-			if known[f.Known] == 0 {
-				names = append(names, f.Known)
-			}
-			known[f.Known]++
 			continue
 		}
 		fmt.Fprintf(&b, "\nNEW  %s (%s)\n  %s: %s\n", f.ID, f.Harm, f.Broken, f.Text)
@@ -120,12 +116,48 @@ func Table(w io.Writer, r Report) error {
 			b.WriteString("    " + line)
 		}
 	}
-	for i, name := range names {
-		if i == 0 {
-			b.WriteString("\nknown:\n")
-		}
-		fmt.Fprintf(&b, "  %s (%d)\n", name, known[name])
-	}
+	r.knownTable(&b, "KNOWN", false)
+	r.knownTable(&b, "BY DESIGN", true)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// knownTable lists known causes, the most harmful first, with the smallest life in
+// which each was found.
+func (r *Report) knownTable(b *strings.Builder, title string, byDesign bool) {
+	type row struct {
+		finding  *ReportedFinding
+		findings int
+	}
+	rows := map[string]*row{}
+	var order []*row
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.New || f.ByDesign != byDesign {
+			continue
+		}
+		if rows[f.Known] == nil {
+			rows[f.Known] = &row{finding: f}
+			order = append(order, rows[f.Known])
+		}
+		one := rows[f.Known]
+		if one.findings++; f.Events < one.finding.Events {
+			one.finding = f
+		}
+	}
+	if len(order) == 0 {
+		return
+	}
+	b.WriteString("\n")
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "%s\tFINDINGS\tEVENTS\tWHAT\n", title)
+	for _, one := range order {
+		f := one.finding
+		why := f.Why
+		if f.Issue != "" {
+			why += " (" + f.Issue + ")"
+		}
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%s\n", f.Known, one.findings, f.Events, why)
+	}
+	_ = tw.Flush() // into memory
 }
