@@ -110,7 +110,11 @@ func causeOf(v observe.Violation, event string, o *observe.Observation, errs []s
 		c.Event = "startKubelet" // what matters is that one starts
 	}
 	switch v.Invariant {
-	case invariant.RestartStarts, invariant.RestartKeepsPods, invariant.CheckpointInSync, invariant.CgroupInSync, invariant.ExclusiveIsolated:
+	case invariant.RestartStarts, invariant.RestartKeepsPods, invariant.CheckpointInSync:
+		c.Path = slices.DeleteFunc(slices.Clone(errs), func(e string) bool { return e == "failed to update container" })
+		slices.Sort(c.Path)
+		c.Path = slices.Compact(c.Path)
+	case invariant.CgroupInSync, invariant.ExclusiveIsolated:
 		c.Path = slices.Clone(errs)
 		slices.Sort(c.Path)
 		c.Path = slices.Compact(c.Path)
