@@ -207,8 +207,9 @@ func (l *Lifetime) startManagers() error {
 	if err := boundedStateFile(l.params.StateDir); err != nil {
 		return err
 	}
+	// When something goes wrong from here on, it stays the loop's turn: a loop that
+	// was started all the same ends at the gate.
 	l.gate.open()
-	defer l.gate.loopTurn.Store(false)
 	l.log.hook = l.watchStart
 	err := l.cpu.Start(l.ctx, l.params.Node.ActivePods, l.gate, l.statuses(), runtimeService{l.params.Node}, refs.Clone())
 	l.log.hook = nil
@@ -222,6 +223,8 @@ func (l *Lifetime) startManagers() error {
 	// The none policy has no reconcile loop.
 	if l.hasLoop = l.policy == string(cpumanager.PolicyStatic); l.hasLoop {
 		l.gate.waitParked(l.ended)
+	} else {
+		l.gate.loopTurn.Store(false)
 	}
 	if err := l.interceptWrites(observe.CPUStateFile, l.cpu.State()); err != nil {
 		return err
