@@ -39,6 +39,9 @@ func Needs(s *scenarios.Scenario, resolve func(ref string) (*hwprofiles.Profile,
 			if e.SourcesNotReady {
 				n["sources not ready"] = true
 			}
+			if e.DevicesNotReady {
+				n["devices not ready"] = true
+			}
 		case scenarios.StopKubelet, scenarios.KillKubelet:
 			n["restart"] = true
 		case scenarios.KillAtCheckpointWrite:
