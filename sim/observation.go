@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -109,11 +110,10 @@ func (n *Node) Observe(context.Context) (observe.Observation, error) {
 		}
 	}
 	o.Stale = n.assignments(snap.Entries, seen)
-	for _, p := range n.pods {
-		if cpus, ok := snap.PodCPUs[p.uid]; ok {
-			o.PodCPUs = append(o.PodCPUs, observe.Assignment{Pod: p.spec.Name, CPUs: cpus})
-		}
+	for uid, cpus := range snap.PodCPUs { // pods that are gone keep theirs until the next tick
+		o.PodCPUs = append(o.PodCPUs, observe.Assignment{Pod: n.podName(uid), CPUs: cpus})
 	}
+	slices.SortFunc(o.PodCPUs, func(a, b observe.Assignment) int { return strings.Compare(a.Pod, b.Pod) })
 	if file != nil {
 		o.Checkpoint = &observe.Checkpoint{Policy: file.Policy, SharedPool: file.SharedPool, Entries: n.assignments(file.Entries, nil)}
 	}
@@ -180,6 +180,14 @@ func (n *Node) numaNodes(cpus observe.CPUs) []int {
 	return nodes
 }
 
+// podName is a pod's name, or the UID that no pod has had.
+func (n *Node) podName(uid string) string {
+	if name, ok := n.names[uid]; ok {
+		return name
+	}
+	return uid
+}
+
 // assignments lists state entries by pod name, those in skip left out.
 func (n *Node) assignments(entries map[kubelet.ContainerKey]observe.CPUs, skip map[kubelet.ContainerKey]bool) []observe.Assignment {
 	if len(entries) == len(skip) {
@@ -190,11 +198,7 @@ func (n *Node) assignments(entries map[kubelet.ContainerKey]observe.CPUs, skip m
 		if skip[key] {
 			continue
 		}
-		name, ok := n.names[key.PodUID]
-		if !ok {
-			name = key.PodUID
-		}
-		out = append(out, observe.Assignment{Pod: name, Container: key.Name, CPUs: cpus})
+		out = append(out, observe.Assignment{Pod: n.podName(key.PodUID), Container: key.Name, CPUs: cpus})
 	}
 	slices.SortFunc(out, func(a, b observe.Assignment) int {
 		return slices.Compare([]string{a.Pod, a.Container}, []string{b.Pod, b.Container})

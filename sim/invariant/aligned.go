@@ -29,7 +29,10 @@ func aligned(k *Checker) {
 	for pod := range v.eachPod {
 		// Pod-level resources: the pod's CPUs are taken as one set and then
 		// divided within the pod, without looking at cores.
-		together := podScope && v.asOne(pod[0].Pod)
+		var together set
+		if podScope {
+			together = v.asOne(pod[0].Pod)
+		}
 		if wholeCores {
 			k.wholeCores(pod, together)
 		}
@@ -64,10 +67,10 @@ func (k *Checker) knownCPUs() set {
 // current says whether a container's alignment matters to anyone.
 func current(c *container) bool { return c.holds && c.State != observe.StateTerminated }
 
-func (k *Checker) wholeCores(pod []container, together bool) {
-	if together {
-		if all := podSet(pod); !k.hasWholeCores(all) {
-			k.violated("pod %s holds part of a core: %s", pod[0].Pod, k.partial(all))
+func (k *Checker) wholeCores(pod []container, together set) {
+	if !together.empty() {
+		if !k.hasWholeCores(together) {
+			k.violated("pod %s holds part of a core: %s", pod[0].Pod, k.partial(together))
 		}
 		return
 	}
@@ -116,8 +119,8 @@ func (k *Checker) containerNUMA(rule *numaRule, c *container) {
 	}
 }
 
-func (k *Checker) podNUMA(rule *numaRule, pod []container, together bool) {
-	k.nodes = k.nodes[:0]
+func (k *Checker) podNUMA(rule *numaRule, pod []container, together set) {
+	k.nodes = spread(k.nodes[:0], k.machine.node, together)
 	for i := range pod {
 		if current(&pod[i]) {
 			k.nodes = spread(k.nodes, k.machine.node, pod[i].assigned)
@@ -126,11 +129,8 @@ func (k *Checker) podNUMA(rule *numaRule, pod []container, together bool) {
 	if len(k.nodes) <= 1 {
 		return
 	}
-	all := podSet(pod)
-	request := podRequest(pod)
-	if together {
-		request = max(request, all.size())
-	}
+	all := podSet(pod).merge(together)
+	request := max(podRequest(pod), together.size())
 	k.judge(rule, "pod "+pod[0].Pod, all, request)
 }
 

@@ -17,6 +17,8 @@ type view struct {
 	shared, online, reserved set
 	containers               []container
 	stale                    []staleEntry
+	// podSets are the sets of o.PodCPUs.
+	podSets []set
 	// held is the union of all holdings, Stale ones and whole pods' included.
 	held set
 
@@ -62,7 +64,7 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 	v.managed = o.Kubelet == observe.KubeletRunning && o.Config.CPUManagerPolicy == "static"
 	v.shared, v.online, v.reserved = parse(o.SharedPool), parse(o.Online), parse(o.Config.Reserved)
 
-	v.containers, v.stale = v.containers[:0], v.stale[:0]
+	v.containers, v.stale, v.podSets = v.containers[:0], v.stale[:0], v.podSets[:0]
 	clear(v.held)
 	clear(v.pods)
 	grouped, pod := true, -1
@@ -88,7 +90,9 @@ func (v *view) load(o *observe.Observation, parse func(observe.CPUs) set) {
 		slices.SortStableFunc(v.containers, func(a, b container) int { return a.pod - b.pod })
 	}
 	for i := range o.PodCPUs {
-		v.held = v.held.merge(parse(o.PodCPUs[i].CPUs))
+		cpus := parse(o.PodCPUs[i].CPUs)
+		v.podSets = append(v.podSets, cpus)
+		v.held = v.held.merge(cpus)
 	}
 	for i := range o.Stale {
 		gone := staleEntry{Assignment: &o.Stale[i], cpus: parse(o.Stale[i].CPUs)}
@@ -108,9 +112,13 @@ func (v *view) shows(a *observe.Assignment) bool {
 	})
 }
 
-// asOne says that a pod's CPUs were taken as one set.
-func (v *view) asOne(pod string) bool {
-	return slices.ContainsFunc(v.o.PodCPUs, func(a observe.Assignment) bool { return a.Pod == pod })
+// asOne is the set that was taken for a pod as a whole, empty when there is none.
+func (v *view) asOne(pod string) set {
+	i := slices.IndexFunc(v.o.PodCPUs, func(a observe.Assignment) bool { return a.Pod == pod })
+	if i < 0 {
+		return nil
+	}
+	return v.podSets[i]
 }
 
 // eachPod yields the containers pod by pod.

@@ -80,6 +80,12 @@ func Pinning(cfg *Config, pod *v1.Pod, c *v1.Container) (cpus int, reason string
 	if podLevel && !utilfeature.DefaultFeatureGate.Enabled(features.PodLevelResourceManagers) {
 		return 0, "pod-level resources: feature gate PodLevelResourceManagers is off"
 	}
+	// As podGuaranteedCPUs: under the pod scope the pod's own request decides first.
+	if own := pod.Spec.Resources; podLevel && cfg.kc.TopologyManagerScope == "pod" && cfg.kc.TopologyManagerPolicy != "none" {
+		if q := own.Requests[v1.ResourceCPU]; q.Value()*1000 != q.MilliValue() {
+			return 0, fmt.Sprintf("pod-level resources: %s is not a whole number of CPUs", q.String())
+		}
+	}
 	if podLevel && !cmqos.IsContainerEquivalentQOSGuaranteed(c) {
 		return 0, "pod-level resources: container has no equal requests and limits of its own"
 	}
