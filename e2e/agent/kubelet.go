@@ -297,5 +297,5 @@ func errorOf(line string) (string, bool) {
 // than there are to emulate them: Go programs that would keep all of them busy
 // only make each other wait.
 func environment() []string {
-	return []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "GOMAXPROCS=2", "GOGC=200"}
+	return []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "GOMAXPROCS=2", "GOGC=800"}
 }

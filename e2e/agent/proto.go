@@ -164,6 +164,10 @@ type Rest struct {
 	// Calm is how long nothing may change, Most how long the wait may last, both
 	// in seconds.
 	Calm, Most float64
+	// Change is how long, in seconds, the wait goes on for a first change before
+	// it waits for calm. Somebody who waits for something to happen has nothing to
+	// look at before it does.
+	Change float64
 }
 
 // None is an argument or answer without content.

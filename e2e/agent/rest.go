@@ -12,8 +12,11 @@ const restPoll = 50 * time.Millisecond
 
 // Rest waits until nothing has changed for some time.
 func (n *Node) Rest(r Rest, _ *None) error {
-	started := time.Now()
-	since, last := started, n.signs()
+	started, first := time.Now(), n.signs()
+	for time.Since(started).Seconds() < r.Change && n.signs() == first {
+		time.Sleep(restPoll)
+	}
+	since, last := time.Now(), n.signs()
 	for {
 		time.Sleep(restPoll)
 		if now := n.signs(); now != last {

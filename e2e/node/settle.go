@@ -29,9 +29,21 @@ const (
 	// what it needs to go on and tries again and again: a pod that has not
 	// started by then does not start.
 	starvedCalm = 40 * period
+	// changeMost is how long to wait for a change, calmAfterChange how long
+	// nothing more may happen for a look to be worth it.
+	changeMost      = 4 * period
+	calmAfterChange = period / 2
 	// restMost bounds one wait on the node.
 	restMost = 10 * time.Second
 )
+
+// change lets the agent wait until something has happened and the node is quiet
+// again. What a node does without a sign of it (the end of a process, say) is
+// seen at the latest after the time of a tick or two: looking costs an emulated
+// node as much as working does.
+func (t *Target) change(ctx context.Context) error {
+	return t.call(ctx, "Rest", agent.Rest{Change: changeMost.Seconds(), Calm: calmAfterChange.Seconds(), Most: restMost.Seconds()}, &agent.None{})
+}
 
 // rest lets the agent wait until the node has been quiet for some time.
 func (t *Target) rest(ctx context.Context, d time.Duration) error {
@@ -45,8 +57,9 @@ func (t *Target) settle(ctx context.Context) error {
 	}
 	deadline := time.Now().Add(t.opts.Step)
 	quiet, same, before, changed := time.Duration(0), time.Duration(0), "", time.Now()
+	busy := ""
 	for need := calm; ; {
-		if err := t.rest(ctx, need); err != nil {
+		if err := t.await(ctx, busy != "", need); err != nil {
 			return err
 		}
 		quiet, same = quiet+need, same+need
@@ -63,7 +76,7 @@ func (t *Target) settle(ctx context.Context) error {
 				quiet = 0
 			}
 		}
-		busy := t.busy()
+		busy = t.busy()
 		enough := calm
 		switch {
 		case t.manual:
@@ -88,9 +101,17 @@ func (t *Target) settle(ctx context.Context) error {
 		}
 		need = max(calm, enough-quiet)
 		if busy != "" {
-			need, quiet = period, 0
+			need, quiet = calmAfterChange, 0
 		}
 	}
+}
+
+// await waits for calm, or for the change that a busy node is to make.
+func (t *Target) await(ctx context.Context, busy bool, calm time.Duration) error {
+	if busy {
+		return t.change(ctx)
+	}
+	return t.rest(ctx, calm)
 }
 
 // until waits for a condition on what was seen.
@@ -106,7 +127,7 @@ func (t *Target) until(ctx context.Context, what string, done func() bool) error
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not within %v: %s", t.opts.Step, what)
 		}
-		if err := t.rest(ctx, period); err != nil {
+		if err := t.change(ctx); err != nil {
 			return err
 		}
 	}

@@ -442,7 +442,7 @@ func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notRea
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the kubelet has neither started nor ended within %v", t.opts.Step)
 		}
-		if err := t.rest(ctx, period); err != nil {
+		if err := t.change(ctx); err != nil {
 			return err
 		}
 	}
