@@ -132,11 +132,11 @@ func TestNotOnAHostThatIsShared(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	apply(g, node, scenarios.StartKubelet{})
 	for why, event := range map[string]scenarios.Event{
-		"CPUs are its host's":    scenarios.OfflineCPUs{CPUs: "3"},
-		"disk is its host's":     scenarios.FailCheckpointWrite{Errno: "ENOSPC"},
-		"a limit of the kernel":  scenarios.Exhaust{Sysctl: scenarios.InotifyInstances},
-		"would be to reboot its": scenarios.Reboot{},
-		"cannot be another":      scenarios.SwapProfile{Profile: "generic-1s4c"},
+		"CPUs are those of the machine": scenarios.OfflineCPUs{CPUs: "3"},
+		"disk is that of its cluster":   scenarios.FailCheckpointWrite{Errno: "ENOSPC"},
+		"a limit of the kernel":         scenarios.Exhaust{Sysctl: scenarios.InotifyInstances},
+		"would be to reboot the":        scenarios.Reboot{},
+		"cannot become another":         scenarios.SwapProfile{Profile: "generic-1s4c"},
 	} {
 		err := node.Apply(t.Context(), event)
 		g.Expect(err).To(MatchError(scenarios.ErrUnsupported))

@@ -67,13 +67,22 @@ func (k *Kind) defaults() error {
 		k.opts.Binary = self
 	}
 	if k.opts.Dir == "" {
-		cache, err := os.UserCacheDir()
+		dir, err := usualDir()
 		if err != nil {
-			return fmt.Errorf("no cache directory for the locks of kind clusters: %w", err)
+			return err
 		}
-		k.opts.Dir = filepath.Join(cache, "pinlab", "kind")
+		k.opts.Dir = dir
 	}
 	return nil
+}
+
+// usualDir is where locks and logs are kept.
+func usualDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory for the locks and logs of kind clusters: %w", err)
+	}
+	return filepath.Join(cache, "pinlab", "kind"), nil
 }
 
 // sweep cleans up after pinlabs that were killed, as far as they used this
