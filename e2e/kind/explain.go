@@ -31,6 +31,7 @@ const (
 func hints() []hint {
 	return []hint{
 		{[]string{"no space left on device"}, "the disk of the container engine is full ('docker system df' shows what takes the room)"},
+		{[]string{"mount source path"}, "the container engine cannot see pinlab's cache directory (Docker from a snap sees no hidden ones): set XDG_CACHE_HOME to one that it can"},
 		{[]string{"permission denied", "socket"}, "this user may not talk to the container engine (on Docker: be root, or a member of the group docker)"},
 		{[]string{"cannot connect to"}, noEngine},
 		{[]string{"failed to connect to the docker api"}, noEngine},

@@ -41,11 +41,11 @@ func relay(ctx context.Context, k *Kind) *Relay {
 	}
 	go func() {
 		defer r.story.end()
-		defer close(r.made)
 		err := k.Open(ctx)
 		if err == nil {
 			err = k.look(ctx)
 		}
+		close(r.made) // before anybody hears of it and asks for the logs
 		r.ready <- err
 	}()
 	return r
