@@ -64,22 +64,24 @@ e2e: build lab-deps
 e2e-lab: build lab-deps
 	for shape in $(LAB_SHAPES); do $(BIN)/pinlab fidelity --profile "$$shape" || exit; done
 
-# On this machine where it has a container engine, and on an emulated one, whose
+# On this machine where it has a container engine, and on emulated ones, whose
 # image is built first. KIND_IN_LAB=0 leaves the second out, KIND_NATIVE=0 the
-# first.
+# first. KIND_SELECTOR= (empty) is all scenarios, which takes hours when emulated.
 KIND_NATIVE   ?= 1
 KIND_IN_LAB   ?= 1
-KIND_PROFILE  ?= generic-1s4c
+KIND_PROFILES ?= generic-1s4c generic-2s4c-smt2
 KIND_SELECTOR ?= portable
 
 e2e-kind: build lab-deps
 	@if [ "$(KIND_NATIVE)" = 1 ]; then \
 		if docker version >/dev/null 2>&1 || podman version >/dev/null 2>&1 || nerdctl version >/dev/null 2>&1; then \
-			$(BIN)/pinlab fidelity --targets sim,kind -l $(KIND_SELECTOR); \
+			$(BIN)/pinlab fidelity --targets sim,kind -l "$(KIND_SELECTOR)"; \
 		else echo "NOT RUN: kind on this machine, which has no container engine"; fi; \
 	fi
 	@if [ "$(KIND_IN_LAB)" = 1 ]; then \
-		$(BIN)/pinlab fidelity --targets sim,kind --in-lab --profile $(KIND_PROFILE) -l $(KIND_SELECTOR); \
+		for profile in $(KIND_PROFILES); do \
+			$(BIN)/pinlab fidelity --targets sim,kind --in-lab --profile "$$profile" -l "$(KIND_SELECTOR)" || exit; \
+		done; \
 	fi
 
 # Boots one machine after the other and counts.

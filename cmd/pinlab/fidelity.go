@@ -104,6 +104,9 @@ func runFidelity(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.checkHost(jobs); err != nil {
+		return err
+	}
 	if f.hosts() {
 		k := newKind(tools, f.kind, cmd.ErrOrStderr())
 		if err := openKind(cmd.Context(), k); err != nil {
@@ -139,6 +142,9 @@ func compareAll(cmd *cobra.Command, tools *toolchain, jobs []planned, f runFlags
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "fidelity: %d/%d %s on %s: %s (%.0fs)\n", i+1, len(jobs), c.Scenario, c.Profile, c.Verdict(), c.RealSeconds)
 		list = append(list, c)
+		if l, ok := on.(*lab.Lab); ok && (c.Failed != "" || len(c.Differences) > 0) {
+			l.Failed() // while its machine is there
+		}
 	}
 	var boots []fidelity.Boot
 	for _, b := range booted() {

@@ -12,6 +12,7 @@ import (
 	"github.com/pinlab/pinlab/e2e/kind"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/worker"
 )
 
 // kindFlags say which cluster --target kind replays on.
@@ -22,12 +23,31 @@ type kindFlags struct {
 
 func (f *kindFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.cluster, "kind-cluster", "", "with --target kind: an existing cluster of one node instead of a new one")
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --target kind: a kubeconfig that leads to an existing kind cluster")
-	flags.StringVar(&f.context, "context", "", "with --target kind: a kubeconfig's context that leads to an existing kind cluster")
-	flags.StringVar(&f.image, "kind-image", "", "with --target kind: node image of the new cluster (default kind's own)")
+	flags.Var((*given)(&f.cluster), "kind-cluster", "with --target kind: an existing cluster of one node instead of a new one")
+	flags.Var((*given)(&f.kubeconfig), "kubeconfig", "with --target kind: a kubeconfig that leads to an existing kind cluster")
+	flags.Var((*given)(&f.context), "context", "with --target kind: a kubeconfig's context that leads to an existing kind cluster")
+	flags.Var((*given)(&f.image), "kind-image", "with --target kind: node image of the new cluster (default kind's own)")
 	flags.BoolVar(&f.retain, "retain", false, "with --target kind: keep the new cluster")
 	flags.BoolVar(&f.inLab, "in-lab", false, "with --target kind: run kind in a virtual machine of the profile, without a registry and privileges")
+}
+
+// given is a flag's value that is not empty when the flag is given: an empty
+// variable of a script must not make a new cluster where one was meant.
+type given string
+
+// String implements pflag.Value.
+func (g *given) String() string { return string(*g) }
+
+// Type implements pflag.Value.
+func (*given) Type() string { return "string" }
+
+// Set implements pflag.Value.
+func (g *given) Set(text string) error {
+	if text == "" {
+		return errors.New("is empty; want a value, or the flag left out")
+	}
+	*g = given(text)
+	return nil
 }
 
 // validate checks the flags against the target and against each other.
@@ -54,6 +74,27 @@ func (f kindFlags) validate(target string) error {
 
 // hosts says that the target's machine is the one that pinlab runs on.
 func (f runFlags) hosts() bool { return f.target == targetKind && !f.kind.inLab }
+
+// checkHost refuses a machine that was asked for by name and is not this one: the
+// results would be said to be its.
+func (f runFlags) checkHost(jobs []planned) error {
+	if !f.hosts() || len(f.profiles) == 0 {
+		return nil
+	}
+	here, err := worker.Resolve(worker.Detected, "/")
+	if err != nil {
+		return harness(fmt.Errorf("this machine's CPUs: %w", err))
+	}
+	for _, j := range jobs {
+		if j.ProfileRef == worker.Detected {
+			continue
+		}
+		if err := kind.SameMachine(j.Profile, here); err != nil {
+			return fmt.Errorf("--profile %s: %w; want --profile %s, or --in-lab", j.ProfileRef, err, worker.Detected)
+		}
+	}
+	return nil
+}
 
 // newKind is the target for these flags, telling what it does on w.
 func newKind(tools *toolchain, f kindFlags, w io.Writer) *kind.Kind {
@@ -85,7 +126,7 @@ func runOnKind(cmd *cobra.Command, tools *toolchain, jobs []planned, f runFlags)
 		}
 	}
 	err := runJobs(cmd, runOf{jobs: jobs, replay: func(progress *report.Progress) ([]scenarios.Result, error) {
-		return replay(cmd.Context(), toRun(jobs), k.Setup, asItIs, progress)
+		return replay(cmd.Context(), toRun(jobs), k.Setup, asItIs, func() {}, progress)
 	}}, f)
 	return closeKind(cmd, k, err)
 }
@@ -105,7 +146,7 @@ func closeKind(cmd *cobra.Command, k *kind.Kind, err error) error {
 }
 
 func newLabKind() *cobra.Command {
-	f := runFlags{target: targetKind, kind: kindFlags{inLab: true}}
+	f := runFlags{target: targetKind, repeat: 1, kind: kindFlags{inLab: true}}
 	cmd := &cobra.Command{
 		Use: "kind NAME|FILE|DIR...", Short: "Replay scenarios on a kind cluster in a machine of the lab", Args: cobra.MinimumNArgs(1),
 		Long: `Boot a machine of the profile with a container engine in it, let kind make a

@@ -39,7 +39,10 @@ func labOptions(cgroup string, w io.Writer) lab.Options {
 func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
 	o := labOptions(f.cgroup, w)
 	if f.kind.inLab {
+		say := func(text string) { fmt.Fprintln(w, "kind:", text) }
 		o.Kind, o.Wrap = true, kind.Relayed
+		o.Making = func(ctx context.Context, relay node.Caller) { kind.Follow(ctx, relay, say) }
+		o.Failing = func(relay node.Caller) { kind.KeepRelayed(relay, say) }
 	}
 	return lab.New(o, nodeOptions(tools))
 }
@@ -71,12 +74,13 @@ func runOnLab(ctx context.Context, tools *toolchain, jobs []worker.Job, f runFla
 	}
 	l := newLabTarget(tools, f, w)
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return replay(ctx, jobs, l.Setup, lab.Fit, progress)
+	return replay(ctx, jobs, l.Setup, lab.Fit, l.Failed, progress)
 }
 
 // replay replays jobs one after the other: a machine of the lab has all of this
-// one's CPUs. Fit is what is to be changed about a scenario first.
-func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, fit fitting, progress *report.Progress) ([]scenarios.Result, error) {
+// one's CPUs. Fit is what is to be changed about a scenario first; failed is told of one
+// that did not hold, as long as its machine is there.
+func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, fit fitting, failed func(), progress *report.Progress) ([]scenarios.Result, error) {
 	results := make([]scenarios.Result, len(jobs))
 	for _, i := range byMachine(jobs) {
 		j := jobs[i]
@@ -86,6 +90,9 @@ func replay(ctx context.Context, jobs []worker.Job, setup scenarios.Setup, fit f
 		runner := scenarios.Runner{Progress: func(p scenarios.Progress) { progress.Step(i, p.Done, p.Total) }}
 		result := runner.RunSetup(ctx, fit(j.Scenario, j.Profile), setup, j.Profile)
 		progress.Finish(i, result.Verdict)
+		if ctx.Err() == nil && verdictError([]scenarios.Result{result}) != nil {
+			failed()
+		}
 		results[i] = result
 	}
 	return results, nil

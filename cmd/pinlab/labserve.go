@@ -63,6 +63,6 @@ func runOnUp(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	return runJobs(cmd, runOf{jobs: jobs, replay: func(progress *report.Progress) ([]scenarios.Result, error) {
-		return replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, lab.Fit, progress)
+		return replay(cmd.Context(), toRun(jobs), lab.Attach(nodeOptions(tools)).Setup, lab.Fit, func() {}, progress)
 	}}, f)
 }

@@ -152,6 +152,9 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.checkHost(jobs); err != nil {
+		return err
+	}
 	if f.target == targetLab || f.kind.inLab {
 		if err := checkShapes(jobs, f); err != nil {
 			return err

@@ -154,9 +154,16 @@ func tell(ctx context.Context, name string, args ...string) (string, error) {
 func nodesOwn() []string {
 	return []string{
 		"apiVersion", "kind", "authentication", "authorization", "cgroupDriver", "cgroupRoot", "clusterDNS", "clusterDomain",
-		"containerRuntimeEndpoint", "failSwapOn", "healthzBindAddress", "healthzPort", "resolvConf", "rotateCertificates", "staticPodPath",
+		"containerRuntimeEndpoint", "failSwapOn", "healthzBindAddress", "healthzPort",
+		// Kind's: the disk is the host's, and nothing of it is to be collected.
+		"imageGCHighThresholdPercent",
+		"resolvConf", "rotateCertificates", "staticPodPath",
 	}
 }
+
+// nodesGate is the one feature gate that is the node's own: without it no kubelet
+// starts in a container of a user who is not root. Others are the scenario's.
+const nodesGate = "KubeletInUserNamespace"
 
 // needs is what the kubelet cannot do without here, whatever the scenario's
 // configuration says.
@@ -184,6 +191,11 @@ func memberNeeds(config []byte, version string) ([]byte, error) {
 	for _, key := range nodesOwn() {
 		if v, ok := found[key]; ok {
 			out[key] = v
+		}
+	}
+	if gates, ok := found["featureGates"].(map[string]any); ok {
+		if v, ok := gates[nodesGate]; ok {
+			out["featureGates"] = map[string]any{nodesGate: v} // merged with the scenario's
 		}
 	}
 	return json.Marshal(out)
@@ -272,6 +284,12 @@ func (m *member) wipe() error {
 	return errors.Join(err, removeState(), remove(kubeletLog))
 }
 
+// removeImage takes the containers' image out of the runtime.
+func removeImage() error {
+	_, err := tell(context.Background(), "ctr", "--namespace=k8s.io", "images", "rm", Image)
+	return err
+}
+
 func removeState() error {
 	return errors.Join(remove(kubeletDir+"/cpu_manager_state"), remove(kubeletDir+"/memory_manager_state"))
 }
@@ -293,5 +311,5 @@ func (n *Node) GiveBack(_ None, _ *None) error {
 		return err
 	}
 	return errors.Join(os.Rename(ownConfig, kubeletConfig), os.Rename(foundRunc, nodeRunc), remove(dropIn), remove(importedFile),
-		systemctl("daemon-reload"), systemctl("start", "kubelet"))
+		removeImage(), systemctl("daemon-reload"), systemctl("start", "kubelet"))
 }

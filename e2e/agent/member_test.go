@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	. "github.com/onsi/gomega"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 )
 
 // foundConfig is what kubeadm writes on a kind node, and a user's own policy.
@@ -24,6 +25,8 @@ cgroupRoot: /kubelet
 clusterDNS: [10.96.0.10]
 cpuManagerPolicy: static
 cpuManagerReconcilePeriod: 0s
+featureGates: {KubeletInUserNamespace: true, CPUManagerPolicyAlphaOptions: true}
+imageGCHighThresholdPercent: 100
 staticPodPath: /etc/kubernetes/manifests
 `
 
@@ -39,6 +42,15 @@ func TestMemberNeeds(t *testing.T) {
 		HaveKeyWithValue("cgroupDriver", "systemd"), HaveKeyWithValue("cgroupRoot", "/kubelet"),
 		HaveKeyWithValue("staticPodPath", "/etc/kubernetes/manifests"), HaveKey("authentication"), HaveKey("crashLoopBackOff"),
 		HaveKeyWithValue("logging", map[string]any{"format": "json", "verbosity": 4.0})))
+	g.Expect(needs).To(And(
+		HaveKeyWithValue("imageGCHighThresholdPercent", 100.0),
+		HaveKeyWithValue("featureGates", map[string]any{"KubeletInUserNamespace": true})))
+	merged, err := jsonpatch.MergePatch([]byte(`{"featureGates":{"CPUManagerPolicyBetaOptions":false},"imageGCHighThresholdPercent":85}`), data)
+	g.Expect(err).NotTo(HaveOccurred())
+	var config map[string]any
+	g.Expect(json.Unmarshal(merged, &config)).To(Succeed())
+	g.Expect(config).To(And(HaveKeyWithValue("imageGCHighThresholdPercent", 100.0),
+		HaveKeyWithValue("featureGates", map[string]any{"KubeletInUserNamespace": true, "CPUManagerPolicyBetaOptions": false})))
 	g.Expect(needs).NotTo(Or(HaveKey("cpuManagerPolicy"), HaveKey("cpuManagerReconcilePeriod")))
 
 	data, err = memberNeeds([]byte(foundConfig), "v1.34.9")

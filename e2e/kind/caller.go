@@ -56,16 +56,16 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 func unsupported(method string, args any) error {
 	switch method {
 	case "SetOnline":
-		return fmt.Errorf("%w: a kind node's CPUs are its host's, which are not taken on or off line", scenarios.ErrUnsupported)
+		return fmt.Errorf("%w: a kind node's CPUs are those of the machine that its cluster is on, which are not taken on or off line under it", scenarios.ErrUnsupported)
 	case "Exhaust":
 		what := args.(agent.Exhaust).What
 		switch what {
 		case "nofile":
 			return nil
 		case "disk":
-			return fmt.Errorf("%w: a kind node's disk is its host's, which is not filled", scenarios.ErrUnsupported)
+			return fmt.Errorf("%w: a kind node's disk is that of its cluster and its container engine, which is not filled", scenarios.ErrUnsupported)
 		}
-		return fmt.Errorf("%w: %s is a limit of the kernel that a kind node shares with its host", scenarios.ErrUnsupported, what)
+		return fmt.Errorf("%w: %s is a limit of the kernel that a kind node shares with its cluster and its container engine", scenarios.ErrUnsupported, what)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -29,18 +31,33 @@ type provider interface {
 
 var _ provider = &cluster.Provider{}
 
-// initPatch is what kubeadm shall do otherwise than usual. Nothing needs a name
-// service or a proxy here, and an emulated or busy machine needs time.
-const initPatch = `apiVersion: kubeadm.k8s.io/v1beta4
-kind: InitConfiguration
+// patchesInNode is where kubeadm finds its patches of static pods.
+const patchesInNode = "/pinlab/patches"
+
+// initPatches are what kubeadm shall do otherwise than usual, for each version of
+// its configuration that kind uses: v1beta4 from Kubernetes v1.36 on. Nothing
+// needs a name service or a proxy here, and an emulated or busy machine needs
+// time. Kind leaves out a patch of another version than its own.
+func initPatches() []string {
+	const common = `kind: InitConfiguration
 skipPhases: [preflight, addon/kube-proxy, addon/coredns]
-timeouts:
+patches: {directory: ` + patchesInNode + `}
+`
+	return []string{
+		"apiVersion: kubeadm.k8s.io/v1beta4\n" + common + `timeouts:
   controlPlaneComponentHealthCheck: 15m0s
   kubeletHealthCheck: 15m0s
   kubernetesAPICall: 5m0s
   etcdAPICall: 5m0s
   tlsBootstrap: 15m0s
-`
+`,
+		"apiVersion: kubeadm.k8s.io/v1beta3\n" + common,
+		`apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+apiServer: {timeoutForControlPlane: 15m0s}
+`,
+	}
+}
 
 // kubeletPatch is what every scenario's kubelet has in common. The scenario's own
 // configuration takes this one's place at its startKubelet event: it may be one
@@ -50,44 +67,74 @@ kind: KubeletConfiguration
 runtimeRequestTimeout: 1h
 `
 
+// staticPods are those of a control plane.
+func staticPods() []string {
+	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+}
+
+// writePatches writes kubeadm's patches of the control plane's pods: they request
+// no CPUs, of which a kubelet would have 0.65 less for the scenario's pods than
+// its machine has.
+func writePatches(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, pod := range staticPods() {
+		text := fmt.Sprintf(`{"spec":{"containers":[{"name":%q,"resources":{"requests":{"cpu":"0"}}}]}}`, pod)
+		if err := os.WriteFile(filepath.Join(dir, pod+"+strategic.json"), []byte(text+"\n"), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
 // clusterConfig is the cluster that pinlab makes: one node, and pods on the
 // node's own network, so that neither a CNI plugin nor a proxy is needed.
-func clusterConfig(image string) *v1alpha4.Cluster {
+func clusterConfig(image, patches string) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
-		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
+		Nodes: []v1alpha4.Node{{
+			Role: v1alpha4.ControlPlaneRole, Image: image,
+			ExtraMounts: []v1alpha4.Mount{{HostPath: patches, ContainerPath: patchesInNode, SelinuxRelabel: true}},
+		}},
 		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, KubeProxyMode: "none"},
-		KubeadmConfigPatches: []string{initPatch, kubeletPatch},
+		KubeadmConfigPatches: append(initPatches(), kubeletPatch),
 	}
 	v1alpha4.SetDefaultsCluster(c)
 	return c
 }
 
 // create makes a cluster. Kind's library cannot be interrupted, but loses heart
-// when its node is taken away.
-func (k *Kind) create(ctx context.Context, name string) error {
+// when its node is taken away. Where it has none yet it may be pulling an image,
+// five times over: then its end is not waited for, and the claim stays for the
+// next start.
+func (k *Kind) create(ctx context.Context, name, patches string) error {
 	done := make(chan error, 1)
 	go func() {
 		done <- k.provider.Create(name,
-			cluster.CreateWithV1Alpha4Config(clusterConfig(k.opts.Image)),
+			cluster.CreateWithV1Alpha4Config(clusterConfig(k.opts.Image, patches)),
 			cluster.CreateWithKubeconfigPath(kubeconfigFile(k.opts.Dir, name)),
 			cluster.CreateWithRetain(true)) // its logs are wanted first
 	}()
 	select {
 	case err := <-done:
+		k.keepOutput(err)
 		return explain(err)
 	case <-ctx.Done():
 		k.say("interrupted: taking the cluster down")
 	}
-	for {
+	for range takeDownTries {
 		if err := k.provider.Delete(name, kubeconfigFile(k.opts.Dir, name)); err != nil {
 			return errors.Join(ctx.Err(), explain(err))
 		}
 		select {
 		case <-done:
 			return ctx.Err()
-		case <-time.After(takeDown):
+		case <-time.After(k.takeDown):
 		}
 	}
+	k.unfinished = true
+	k.say("the container engine is still at it (pulling the node image?); what comes of it is deleted at the next start")
+	return ctx.Err()
 }
 
 // soleNode is the one node of a cluster. All kind nodes of one machine see the

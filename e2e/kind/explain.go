@@ -3,6 +3,8 @@ package kind
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	kinderrors "sigs.k8s.io/kind/pkg/errors"
@@ -29,6 +31,7 @@ const (
 func hints() []hint {
 	return []hint{
 		{[]string{"no space left on device"}, "the disk of the container engine is full ('docker system df' shows what takes the room)"},
+		{[]string{"mount source path"}, "the container engine cannot see pinlab's cache directory (Docker from a snap sees no hidden ones): set XDG_CACHE_HOME to one that it can"},
 		{[]string{"permission denied", "socket"}, "this user may not talk to the container engine (on Docker: be root, or a member of the group docker)"},
 		{[]string{"cannot connect to"}, noEngine},
 		{[]string{"failed to connect to the docker api"}, noEngine},
@@ -45,6 +48,7 @@ func hints() []hint {
 		{[]string{"exec format error"}, "this pinlab is built for another kind of machine than the node: build it for GOOS=linux and the node's processor"},
 		{[]string{"is not running"}, "the node's container has ended"},
 		{[]string{"no such container"}, "the node's container is gone"},
+		{[]string{"is paused"}, "the node's container is paused"},
 	}
 }
 
@@ -56,19 +60,58 @@ func explain(err error) error {
 	}
 	// The commands themselves say nothing of what went wrong: each node is asked
 	// for with --privileged.
-	text := err.Error()
+	meant := meaning(err)
 	for _, run := range failed(err) {
-		text = strings.ReplaceAll(text, run.PrettyCommand(), "") + "\n" + string(run.Output)
-		if output := lastLines(string(run.Output), 4); output != "" {
+		if output := lastLines(telling(run), 4); output != "" {
 			err = fmt.Errorf("%w: %s", err, output)
 		}
 	}
-	for _, h := range hints() {
-		if containsAll(strings.ToLower(text), h.words) {
-			return fmt.Errorf("%s: %w", h.text, err)
-		}
+	if meant != "" {
+		return fmt.Errorf("%s: %w", meant, err)
 	}
 	return err
+}
+
+// meaning is what an error of kind's means to people; empty when that is not
+// known.
+func meaning(err error) string {
+	text := err.Error()
+	for _, run := range failed(err) {
+		text = strings.ReplaceAll(text, run.PrettyCommand(), "") + "\n" + telling(run)
+	}
+	for _, h := range hints() {
+		if containsAll(strings.ToLower(text), h.words) {
+			return h.text
+		}
+	}
+	return ""
+}
+
+// telling is what a command printed of its failure. Kubeadm says its requests
+// with their time limits on the way and where in its code it failed at the end;
+// neither is why.
+func telling(run *exec.RunError) string {
+	var lines, errs []string
+	for line := range strings.Lines(string(run.Output)) {
+		line = strings.TrimSpace(line)
+		if line == "" || noise().MatchString(line) {
+			continue
+		}
+		lines = append(lines, line)
+		if low := strings.ToLower(line); strings.HasPrefix(low, "error") || strings.HasPrefix(low, "[error") || strings.HasPrefix(low, "[preflight] some fatal") {
+			errs = append(errs, line)
+		}
+	}
+	if len(errs) > 0 && slices.ContainsFunc(run.Command, func(a string) bool { return strings.HasSuffix(a, "kubeadm") }) {
+		lines = errs
+	}
+	return strings.Join(lines, "\n")
+}
+
+// noise matches a log line that is none of an error, and the two lines of a frame
+// of a stack.
+func noise() *regexp.Regexp {
+	return regexp.MustCompile(`^([IW]\d{4} .*|[\w./~@-]+\.[\w.()*\[\]{}-]+(\(.*\))?|\S+\.go:\d+( \+0x[0-9a-f]+)?|goroutine \d+ .*)$`)
 }
 
 // failed are the commands that an error of kind's is about.

@@ -32,6 +32,7 @@ func TestExplain(t *testing.T) {
 		"systemd":      {kinderrors.Errorf("could not find a log line that matches %q", "x"), "kind's 30 s"},
 		"libc":         {docker("pinlab: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.42' not found (required by pinlab)"), "build it with CGO_ENABLED=0"},
 		"processor":    {docker("exec /usr/local/bin/pinlab: exec format error"), "built for another kind of machine"},
+		"hidden":       {docker("Error response from daemon: error while creating mount source path '/home/u/.cache/pinlab/kind/a.patches': mkdir /home/u/.cache: permission denied"), "set XDG_CACHE_HOME"},
 		"several":      {kinderrors.NewAggregate([]error{docker("no space left on device"), docker("no space left on device")}), "disk of the container engine is full"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,6 +46,7 @@ type engine struct {
 	api      *fake.Clientset
 
 	creating func(name string) error // what becomes of a creation
+	paused   bool                    // programs in nodes do not go on
 	listing  error                   // what becomes of listing clusters
 	deleting error
 	agent    *nodeAgent // in every node
@@ -200,7 +201,18 @@ func (c *command) failed(code int, said string) error {
 func (c *command) Run() error {
 	e := c.container.engine
 	line := strings.Join(c.argv, " ")
+	select {
+	case <-c.container.dead:
+		return c.failed(1, "Error response from daemon: container "+c.container.name+" is not running\n")
+	default:
+	}
+	if e.paused {
+		<-c.ctx.Done()
+		return c.ctx.Err()
+	}
 	switch {
+	case line == "true":
+		return nil
 	case strings.HasPrefix(line, "/bin/sh -c cat"):
 		data, err := io.ReadAll(c.stdin)
 		e.record("%s: %d bytes to %s", c.container.name, len(data), c.argv[len(c.argv)-1])
@@ -215,11 +227,6 @@ func (c *command) Run() error {
 
 // serve is an agent until its streams, its node or its command end.
 func (c *command) serve() error {
-	select {
-	case <-c.container.dead:
-		return c.failed(1, "Error response from daemon: container "+c.container.name+" is not running\n")
-	default:
-	}
 	ended := make(chan error, 1)
 	s := stream{io.NopCloser(c.stdin), nopWriteCloser{c.stdout}}
 	go func() { ended <- agent.Serve(s, c.container.engine.agent) }()
@@ -246,7 +253,9 @@ type nodeAgent struct {
 	mu    sync.Mutex
 	facts agent.Facts
 	next  int
-	fatal string // what the next start ends with
+	fatal string        // what the next start ends with
+	stuck chan struct{} // when not nil, the next start waits for its end
+	full  bool          // the node's disk
 }
 
 func (a *nodeAgent) Hello(_ agent.None, h *agent.Hello) error { *h = a.hello; return nil }
@@ -272,6 +281,12 @@ func (a *nodeAgent) GiveBack(agent.None, *agent.None) error {
 
 func (a *nodeAgent) StartKubelet(s agent.StartKubelet, k *agent.KubeletState) error {
 	a.engine.record("agent: start the kubelet with %s", s.Config)
+	if a.stuck != nil {
+		<-a.stuck
+	}
+	if a.full {
+		return errors.New("write /var/lib/kubelet/config.yaml: no space left on device")
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.facts.Kubelet = agent.KubeletState{Running: a.fatal == "", Ready: a.fatal == "", Fatal: a.fatal}

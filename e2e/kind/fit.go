@@ -21,6 +21,15 @@ func unfit(s *scenarios.Scenario, p, here *hwprofiles.Profile) string {
 	return fmt.Sprintf("the scenario is about %s (%s); a kind node has its host's CPUs (%s)", p.Name, inShort(p), inShort(here))
 }
 
+// SameMachine says in what a machine that was asked for differs from the one that
+// is there; nil when its CPUs are the same.
+func SameMachine(p, here *hwprofiles.Profile) error {
+	if sameCPUs(p, here) {
+		return nil
+	}
+	return fmt.Errorf("%s has %s; a kind node has its host's CPUs (%s)", p.Name, inShort(p), inShort(here))
+}
+
 // sameCPUs says that two machines have the same CPUs in the same places. What
 // cores, sockets and caches are called, and how much memory there is, is left
 // out.

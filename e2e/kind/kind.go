@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -39,14 +40,21 @@ type Options struct {
 func (o Options) attach() bool { return o.Cluster != "" || o.Kubeconfig != "" || o.Context != "" }
 
 const (
-	// takeDown is between two attempts to delete a cluster that is being made.
-	takeDown = 2 * time.Second
+	// takeDown is between two attempts to delete a cluster that is being made, of
+	// which there are so many.
+	takeDown      = 2 * time.Second
+	takeDownTries = 3
 	// readyTime bounds what a new control plane takes to let the first pod in.
 	readyTime = 15 * time.Minute
 	// stepTime bounds the time that one event may take to settle.
 	stepTime = 3 * time.Minute
 	// closeTime bounds the cleaning up.
 	closeTime = 5 * time.Minute
+	// answerLimit bounds the answer of the agent in the node. On an emulated
+	// machine some take a minute.
+	answerLimit = 5 * time.Minute
+	// prepareLimit bounds its preparing the node.
+	prepareLimit = 15 * time.Minute
 )
 
 // Kind sets up a node of one cluster for scenarios, one after the other. It is
@@ -57,26 +65,39 @@ type Kind struct {
 	provider provider
 	connect  func(*rest.Config) (kubernetes.Interface, error)
 
-	failing func() // called before what has failed is cleaned up; may be nil
+	limits   limits
+	takeDown time.Duration
+	engine   string // that the provider stands for, see engineOf
 
-	claim   *claim // of a cluster that was made
-	name    string
-	sole    nodes.Node
-	client  kubernetes.Interface
-	link    *link
-	touched bool // an agent has been started in the node
-	pods    *pods
-	host    *hwprofiles.Profile // the node's machine; nil until it has been looked at
-	seen    *hwprofiles.Profile // the same, where the last scenario has a node
+	failing func() // called before what has failed is cleaned up; may be nil
+	saying  sync.Mutex
+
+	claim *claim // of a cluster that was made
+	hold  *claim // of one that is somebody's
+	// unfinished says that kind's library was left alone with the cluster.
+	unfinished bool
+	output     string // of the commands that failed when the cluster was made
+	kept       string // the directory with the logs that were kept; "" when there are none
+	put        bool   // pinlab is in the node, or a part of it
+	name       string
+	sole       nodes.Node
+	client     kubernetes.Interface
+	link       *link
+	touched    bool // an agent has been started in the node
+	pods       *pods
+	host       *hwprofiles.Profile // the node's machine; nil until it has been looked at
+	seen       *hwprofiles.Profile // the same, where the last scenario has a node
 }
 
 // New makes the target. Nothing is made or looked for yet.
 func New(o Options, n node.Options) *Kind {
 	n.Name, n.Resolve, n.Step = "kind", hwprofiles.Resolve, stepTime
-	return &Kind{opts: o, node: n, connect: clientFor}
+	return &Kind{opts: o, node: n, connect: clientFor, takeDown: takeDown, limits: limits{answerLimit, prepareLimit}}
 }
 
 func (k *Kind) say(format string, args ...any) {
+	k.saying.Lock() // kind's library tells its steps itself
+	defer k.saying.Unlock()
 	if k.opts.Say != nil {
 		k.opts.Say(fmt.Sprintf(format, args...))
 	}
@@ -127,7 +148,7 @@ func (k *Kind) look(ctx context.Context) (err error) {
 // start starts an agent in the node.
 func (k *Kind) start(ctx context.Context) (err error) {
 	k.touched = true
-	k.link, err = startAgent(ctx, k.sole)
+	k.link, err = startAgent(ctx, k.sole, k.limits)
 	return err
 }
 

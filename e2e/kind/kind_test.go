@@ -132,11 +132,11 @@ func TestNotOnAHostThatIsShared(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	apply(g, node, scenarios.StartKubelet{})
 	for why, event := range map[string]scenarios.Event{
-		"CPUs are its host's":    scenarios.OfflineCPUs{CPUs: "3"},
-		"disk is its host's":     scenarios.FailCheckpointWrite{Errno: "ENOSPC"},
-		"a limit of the kernel":  scenarios.Exhaust{Sysctl: scenarios.InotifyInstances},
-		"would be to reboot its": scenarios.Reboot{},
-		"cannot be another":      scenarios.SwapProfile{Profile: "generic-1s4c"},
+		"CPUs are those of the machine": scenarios.OfflineCPUs{CPUs: "3"},
+		"disk is that of its cluster":   scenarios.FailCheckpointWrite{Errno: "ENOSPC"},
+		"a limit of the kernel":         scenarios.Exhaust{Sysctl: scenarios.InotifyInstances},
+		"would be to reboot the":        scenarios.Reboot{},
+		"cannot become another":         scenarios.SwapProfile{Profile: "generic-1s4c"},
 	} {
 		err := node.Apply(t.Context(), event)
 		g.Expect(err).To(MatchError(scenarios.ErrUnsupported))
@@ -172,8 +172,8 @@ func TestNodeDies(t *testing.T) {
 	apply(g, node, scenarios.StartKubelet{})
 	e.clusters[k.name][0].die()
 	err = node.Apply(t.Context(), scenarios.CreatePod{Pod: guaranteed("a", "")})
-	g.Expect(err).To(MatchError(ContainSubstring("pinlab in the node has ended")))
-	g.Expect(err).To(MatchError(ContainSubstring("exit status 137")))
+	g.Expect(err).To(MatchError(ContainSubstring("the node's container has ended")))
+	g.Expect(err).NotTo(MatchError(ContainSubstring("exit status 137")))
 	g.Expect(node.Close()).To(Succeed())
 	_, err = k.Setup(t.Context(), scenario(), e.machine)
 	g.Expect(err).To(MatchError(ContainSubstring("the node's container has ended")))
@@ -202,7 +202,7 @@ func TestAttach(t *testing.T) {
 		"mine-control-plane: /usr/local/bin/pinlab lab agent --member",
 		"agent: wipe",
 		"agent: give the node back",
-		"mine-control-plane: rm -f /usr/local/bin/pinlab",
+		"mine-control-plane: rm -f /usr/local/bin/pinlab /usr/local/bin/pinlab.part",
 	}))
 	g.Expect(e.clusters).To(HaveKey("mine"))
 	_, err = e.api.CoreV1().Namespaces().Get(t.Context(), "team", metav1.GetOptions{})
@@ -253,7 +253,7 @@ func TestCreationFails(t *testing.T) {
 		e.add(name, "control-plane") // half of it is there
 		return errors.New("failed to init node with kubeadm: timed out waiting for the condition")
 	}
-	k, said := newKind(t, e, Options{Retain: true})
+	k, said := newKind(t, e, Options{})
 	err := k.Open(t.Context())
 	g.Expect(err).To(MatchError(ContainSubstring("the control plane has not come up in time")))
 	g.Expect(err).NotTo(MatchError(ErrUsage))
@@ -320,19 +320,20 @@ func TestSweep(t *testing.T) {
 	g := NewWithT(t)
 	e := newEngine(t)
 	k, said := newKind(t, e, Options{})
-	lives, err := newClaim(k.opts.Dir)
+	k.engine = "KIND_EXPERIMENTAL_PROVIDER=docker"
+	lives, err := newClaim(k.opts.Dir, k.engine)
 	g.Expect(err).NotTo(HaveOccurred())
-	killed, err := newClaim(k.opts.Dir)
+	killed, err := newClaim(k.opts.Dir, k.engine)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(killed.file.Close()).To(Succeed()) // as the kernel does
 	for _, name := range []string{lives.name, killed.name, "pinlab-of-a-user"} {
 		e.add(name, "control-plane")
 	}
 	e.deleting = errors.New("engine busy")
-	k.sweep()
+	k.sweep(t.Context())
 	g.Expect(said.String()).To(ContainSubstring("engine busy"))
 	e.deleting = nil
-	k.sweep()
+	k.sweep(t.Context())
 	g.Expect(e.clusters).To(And(HaveLen(2), HaveKey(lives.name), HaveKey("pinlab-of-a-user")))
 	g.Expect(os.ReadDir(k.opts.Dir)).To(HaveLen(1))
 	g.Expect(lives.release(k.opts.Dir)).To(Succeed())
@@ -347,6 +348,6 @@ func TestRetain(t *testing.T) {
 	g.Expect(k.Close(false)).To(Succeed())
 	g.Expect(e.clusters).To(HaveLen(1))
 	g.Expect(said.String()).To(ContainSubstring("is kept"))
-	k.sweep()
+	k.sweep(t.Context())
 	g.Expect(e.clusters).To(HaveLen(1))
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/rpc"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,11 +27,26 @@ func putBinary(ctx context.Context, n nodes.Node, binary string) error {
 		return err
 	}
 	defer f.Close()
-	script := `cat > "$0.part" && chmod 755 "$0.part" && mv "$0.part" "$0"`
+	script := `cat > "$0.part" && chmod 755 "$0.part" && mv "$0.part" "$0" || { rm -f "$0.part"; exit 1; }`
 	if err := n.CommandContext(ctx, "/bin/sh", "-c", script, binaryInNode).SetStdin(f).Run(); err != nil {
 		return fmt.Errorf("copy pinlab into the node: %w", explain(err))
 	}
 	return nil
+}
+
+// limits bound what is waited for in a node: an answer of the agent, and its
+// preparing the node.
+type limits struct{ answer, prepare time.Duration }
+
+// errNoAnswer says that the agent did not answer in time: its node may be paused,
+// or its machine hang.
+type errNoAnswer struct {
+	what string
+	time time.Duration
+}
+
+func (e errNoAnswer) Error() string {
+	return fmt.Sprintf("the node does not answer: no word about %s within %v (is its container paused?)", e.what, e.time)
 }
 
 // link is a running agent in a node, talked to over its standard streams.
@@ -38,6 +54,8 @@ type link struct {
 	*agent.Client
 	hello agent.Hello
 
+	node       nodes.Node
+	limits     limits
 	connection *agent.Connection
 	cancel     context.CancelFunc
 	ended      chan struct{} // closed when the command has ended
@@ -46,7 +64,7 @@ type link struct {
 
 // startAgent starts pinlab in a node and waits until the node is ready for a
 // kubelet.
-func startAgent(ctx context.Context, n nodes.Node) (*link, error) {
+func startAgent(ctx context.Context, n nodes.Node, within limits) (*link, error) {
 	// A file, which the command gets itself: with anything else it would not be
 	// seen to end before that does.
 	stdin, toAgent, err := os.Pipe()
@@ -54,7 +72,7 @@ func startAgent(ctx context.Context, n nodes.Node) (*link, error) {
 		return nil, err
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &link{cancel: cancel, ended: make(chan struct{})}
+	l := &link{node: n, limits: within, cancel: cancel, ended: make(chan struct{})}
 	fromAgent, stdout := io.Pipe()
 	said := &lastWords{}
 	go func() {
@@ -70,11 +88,16 @@ func startAgent(ctx context.Context, n nodes.Node) (*link, error) {
 		_ = stdout.CloseWithError(io.EOF)
 		_ = stdin.Close()
 	}()
-	stop := context.AfterFunc(ctx, cancel) // until it has greeted
+	greeting, done := context.WithTimeoutCause(ctx, within.prepare, errNoAnswer{"its start", within.prepare})
+	defer done()
+	stop := context.AfterFunc(greeting, cancel) // until it has greeted
 	defer stop()
-	if err := l.connect(ctx, stream{fromAgent, toAgent}); err != nil {
+	if err := l.connect(greeting, stream{fromAgent, toAgent}); err != nil {
 		l.wait(ctx)
 		l.close()
+		if greeting.Err() != nil && ctx.Err() == nil {
+			return nil, context.Cause(greeting)
+		}
 		return nil, l.failure(ctx, err)
 	}
 	return l, nil
@@ -101,9 +124,33 @@ func (l *link) failure(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	if l.gone() {
+		if dead := l.dead(ctx); dead != nil {
+			return dead
+		}
 		return fmt.Errorf("pinlab in the node has ended: %w", explain(l.err))
 	}
+	if strings.Contains(err.Error(), "no space left on device") {
+		return explain(err) // whose disk that is
+	}
 	return err
+}
+
+// dead says what is the matter with a node that runs no programs any more; nil
+// when it does.
+func (l *link) dead(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	err := l.node.CommandContext(ctx, "true").Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("node %s does not answer: a program in it has not ended within %v", l.node, endTime)
+	}
+	if meant := meaning(err); meant != "" {
+		return fmt.Errorf("node %s: %w", l.node, explain(err))
+	}
+	return fmt.Errorf("node %s: the node's container ended: %w", l.node, explain(err))
 }
 
 // gone says that the agent's command has ended.
@@ -118,9 +165,19 @@ func (l *link) gone() bool {
 
 // Call implements node.Caller.
 func (l *link) Call(ctx context.Context, method string, args, answer any) error {
-	err := l.Client.Call(ctx, method, args, answer)
+	limit := l.limits.answer
+	if r, ok := args.(agent.Rest); ok {
+		limit += seconds(r.Most)
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := l.Client.Call(bounded, method, args, answer)
 	if err == nil {
 		return nil
+	}
+	if bounded.Err() != nil && ctx.Err() == nil {
+		l.cancel() // nothing more is asked of it
+		return errNoAnswer{method, limit}
 	}
 	var answered rpc.ServerError
 	if !errors.As(err, &answered) {

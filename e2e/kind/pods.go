@@ -36,12 +36,11 @@ type pods struct {
 	version uint64        // counts the changes
 	last    time.Time     // when the youngest pod was created, by the server's clock
 	made    map[types.UID]bool
-	spaces  map[string]bool // the namespaces that were made for pods
 }
 
 // watchPods begins to watch, and returns when what is there now is known.
 func watchPods(ctx context.Context, client kubernetes.Interface, node string) (*pods, error) {
-	p := &pods{client: client, node: node, changed: make(chan struct{}), made: map[types.UID]bool{}, spaces: map[string]bool{}}
+	p := &pods{client: client, node: node, changed: make(chan struct{}), made: map[types.UID]bool{}}
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = selector }))
 	informer := factory.Core().V1().Pods().Informer()
 	p.store = informer.GetStore()
@@ -146,11 +145,8 @@ func (p *pods) place(pod *corev1.Pod) {
 // namespace makes a namespace if there is none, and waits for its default
 // service account, without which no pod is let in.
 func (p *pods) namespace(ctx context.Context, name string) error {
-	_, err := p.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	switch {
-	case err == nil:
-		p.spaces[name] = true
-	case !apierrors.IsAlreadyExists(err):
+	_, err := p.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{agent.LabelKey: agent.LabelValue}}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("namespace %s: %w", name, err)
 	}
 	return waitServiceAccount(ctx, p.client, name)
@@ -197,11 +193,18 @@ func (p *pods) wipe(ctx context.Context) error {
 	return p.until(ctx, "deleted pods are still listed", func() bool { return len(p.list()) == 0 })
 }
 
-// removeNamespaces deletes the namespaces that were made.
+// removeNamespaces deletes the namespaces that were made, also those of a pinlab
+// that was killed.
 func (p *pods) removeNamespaces(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	list, err := p.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return fmt.Errorf("the namespaces that were made: %w", err)
+	}
 	var errs []error
-	for name := range p.spaces {
-		errs = append(errs, p.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}))
+	for _, n := range list.Items {
+		errs = append(errs, p.client.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{}))
 	}
 	return errors.Join(errs...)
 }

@@ -17,7 +17,9 @@ import (
 // two arguments are the calls of such a target, see agent.Node.
 type Relay struct {
 	kind  *Kind
-	ready chan error // what became of the making of the cluster
+	ready chan error    // what became of the making of the cluster
+	made  chan struct{} // closed when that is known
+	story *story
 }
 
 // NewRelay begins to make a cluster. Hello waits for its end. What the node said
@@ -29,12 +31,21 @@ func NewRelay(ctx context.Context, o Options, w io.Writer) *Relay {
 }
 
 func relay(ctx context.Context, k *Kind) *Relay {
-	r := &Relay{kind: k, ready: make(chan error, 1)}
+	r := &Relay{kind: k, ready: make(chan error, 1), made: make(chan struct{}), story: newStory()}
+	say := k.opts.Say
+	k.opts.Say = func(text string) {
+		r.story.add(text)
+		if say != nil {
+			say(text)
+		}
+	}
 	go func() {
+		defer r.story.end()
 		err := k.Open(ctx)
 		if err == nil {
 			err = k.look(ctx)
 		}
+		close(r.made) // before anybody hears of it and asks for the logs
 		r.ready <- err
 	}()
 	return r
@@ -114,6 +125,20 @@ func (r *Relay) FailUpdate(f agent.FailUpdate, b *agent.None) error {
 // SetCPUSet is a call.
 func (r *Relay) SetCPUSet(s agent.SetCPUSet, b *agent.None) error { return r.call("SetCPUSet", s, b) }
 
+// SetOnline is a call. The CPUs are those of the machine that the cluster is in,
+// and that is pinlab's own. It is not for scenarios, see Relayed.
+func (r *Relay) SetOnline(o agent.Online, b *agent.None) error {
+	if err := new(agent.Node).SetOnline(o, b); err != nil {
+		return err
+	}
+	var hello agent.Hello // a new one: what is gone from sysfs must not stay
+	if err := r.kind.link.Call(context.Background(), "Hello", agent.None{}, &hello); err != nil {
+		return err
+	}
+	r.kind.link.hello = hello
+	return nil
+}
+
 // Exhaust is a call.
 func (r *Relay) Exhaust(e agent.Exhaust, b *agent.None) error { return r.call("Exhaust", e, b) }
 
@@ -149,9 +174,9 @@ func (r refusing) Call(ctx context.Context, method string, args, answer any) err
 }
 
 func errReboot() error {
-	return fmt.Errorf("%w: a kind node is a container; to reboot it would be to reboot its host", scenarios.ErrUnsupported)
+	return fmt.Errorf("%w: a kind node is a container; to reboot it would be to reboot the machine that its cluster is on", scenarios.ErrUnsupported)
 }
 
 func errSwap() error {
-	return fmt.Errorf("%w: a kind node is its host, which cannot be another machine", scenarios.ErrUnsupported)
+	return fmt.Errorf("%w: a kind node has the machine that its cluster is on, which cannot become another", scenarios.ErrUnsupported)
 }

@@ -1,9 +1,14 @@
 package kind
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -63,6 +68,56 @@ func TestRelay(t *testing.T) {
 	}
 	o = apply(g, target, scenarios.DeletePod{Pod: "a"})
 	g.Expect(o.Containers).To(BeEmpty())
+
+	// The machine around the cluster is pinlab's own: before a scenario its CPUs
+	// are made those of the profile.
+	g.Expect(client.Call(t.Context(), "SetOnline", agent.Online{}, &agent.None{})).To(Succeed())
+
+	var told []string
+	say := func(line string) { told = append(told, line) }
+	Follow(t.Context(), client, say)
+	g.Expect(told).To(ContainElement(ContainSubstring("making cluster pinlab-")))
+	dir, err := keepRelayed(client, t.TempDir(), say)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(filepath.Join(dir, "kubelet.log")).To(BeAnExistingFile())
+}
+
+// What a failed cluster has left is fetched, within bounds, and written nowhere
+// else than where it belongs.
+func TestLogsOfFailedCluster(t *testing.T) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	e.creating = func(name string) error {
+		e.add(name, "control-plane")
+		return kubeadmFailed()
+	}
+	k, _ := newKind(t, e, Options{})
+	client := serve(t, relay(t.Context(), k))
+	g.Expect(client.Call(t.Context(), "Hello", agent.None{}, &agent.Hello{})).NotTo(Succeed())
+	dir, err := keepRelayed(client, t.TempDir(), func(string) {})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.ReadFile(filepath.Join(dir, outputFile))).To(ContainSubstring("read-only file system"))
+
+	from := t.TempDir()
+	g.Expect(os.MkdirAll(filepath.Join(from, "node"), 0o755)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(from, "node", "long.log"), bytes.Repeat([]byte("0123456789abcdef"), maxLogFile/16+1), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(from, "short.log"), []byte("short"), 0o644)).To(Succeed())
+	logs, err := packLogs(from)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(logs.Short).To(Equal([]string{"node/long.log"}))
+	to := t.TempDir()
+	g.Expect(unpackLogs(logs.Tar, to)).To(Succeed())
+	g.Expect(os.ReadFile(filepath.Join(to, "short.log"))).To(BeEquivalentTo("short"))
+	st, err := os.Stat(filepath.Join(to, "node", "long.log"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(st.Size()).To(BeEquivalentTo(maxLogFile))
+
+	var evil bytes.Buffer
+	z := gzip.NewWriter(&evil)
+	w := tar.NewWriter(z)
+	g.Expect(w.WriteHeader(&tar.Header{Name: "../out", Size: 0, Mode: 0o644})).To(Succeed())
+	g.Expect(errors.Join(w.Close(), z.Close())).To(Succeed())
+	g.Expect(unpackLogs(evil.Bytes(), to)).NotTo(Succeed())
 }
 
 // A cluster that was not made is what the machine says for itself.

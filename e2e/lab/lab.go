@@ -25,6 +25,11 @@ type Options struct {
 	// Kind boots machines in which pinlab makes a kind cluster; their agent is
 	// there when the cluster is.
 	Kind bool
+	// Making, when not nil, is given a machine's agent while that makes its
+	// cluster, and returns when it is made or the context ends. Failing, when not
+	// nil, is given the agent of a machine on which something has failed.
+	Making  func(context.Context, node.Caller)
+	Failing func(node.Caller)
 	// Wrap, when not nil, stands between a machine and its target.
 	Wrap func(node.Machine) node.Machine
 	// GoMod and GoSum are what the kubelet is built with.
@@ -72,7 +77,7 @@ func Start(ctx context.Context, p *hwprofiles.Profile, o Options) (*VM, error) {
 
 // spec is a machine without a plan: images and accelerator.
 func (o Options) spec(ctx context.Context) (Spec, error) {
-	s := Spec{CgroupV1: o.CgroupV1, Kind: o.Kind, Say: o.Say}
+	s := Spec{CgroupV1: o.CgroupV1, Kind: o.Kind, Making: o.Making, Failing: o.Failing, Say: o.Say}
 	if err := Missing(); err != nil {
 		return s, err
 	}

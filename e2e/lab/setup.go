@@ -60,6 +60,13 @@ func (l *Lab) Close() error {
 	return err
 }
 
+// Failed is told when a scenario has failed on the machine that is up.
+func (l *Lab) Failed() {
+	if l.vm != nil && l.opts.Failing != nil {
+		l.opts.Failing(l.vm.Agent)
+	}
+}
+
 // Setup is a scenarios.Setup.
 func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Profile) (scenarios.Target, error) {
 	l.seen = nil
@@ -76,6 +83,7 @@ func (l *Lab) Setup(ctx context.Context, s *scenarios.Scenario, p *hwprofiles.Pr
 	t, err := node.New(ctx, s, m, l.node)
 	if err != nil {
 		if !errors.Is(err, scenarios.ErrUnsupported) {
+			l.Failed()
 			err = errors.Join(err, l.Close())
 		}
 		return nil, err
@@ -112,9 +120,12 @@ func (l *Lab) boot(ctx context.Context, p *hwprofiles.Profile) error {
 	if l.vm, err = Boot(ctx, spec); err != nil {
 		return err
 	}
-	l.of = p
 	l.boots = append(l.boots, BootTime{p.Name, l.vm.BootSeconds, l.vm.Retried})
-	return l.offline(ctx, plan)
+	if err := l.offline(ctx, plan); err != nil {
+		return err
+	}
+	l.of = p // not before: the next scenario takes it as it is
+	return nil
 }
 
 // offline takes the CPUs offline that are so in the profile, and looks at the

@@ -17,6 +17,7 @@ import (
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/lab/image"
 	"github.com/pinlab/pinlab/e2e/lab/machine"
+	"github.com/pinlab/pinlab/e2e/node"
 )
 
 // VM is a running machine.
@@ -50,6 +51,9 @@ type Spec struct {
 	CgroupV1 bool
 	// Kind says that the machine makes a cluster before its agent answers.
 	Kind bool
+	// Making and Failing are as in Options.
+	Making  func(context.Context, node.Caller)
+	Failing func(node.Caller)
 	// Accel is kvm or tcg.
 	Accel string
 	// Say is told what happens; nil is silent.
@@ -186,7 +190,13 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 			}
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
-			if err := vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello); err != nil {
+			told := s.making(ctx, vm.Agent)
+			err = vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello)
+			<-told
+			if err != nil {
+				if s.Failing != nil {
+					s.Failing(vm.Agent)
+				}
 				err := fail("the agent greeted and was not ready: %v", err)
 				if s.Kind {
 					return nil, errors.New(err.Error()) // the boot did not stall, and kind has had its second try
@@ -212,6 +222,19 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 			}
 		}
 	}
+}
+
+// making tells of the making of a cluster; what is returned is closed when that is
+// over.
+func (s Spec) making(ctx context.Context, of node.Caller) chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if s.Making != nil {
+			s.Making(ctx, of)
+		}
+	}()
+	return over
 }
 
 // connect waits for the agent and begins a session of calls.

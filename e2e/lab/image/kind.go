@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // KindVersion is the kind whose node image is built: that of go.mod's library.
@@ -27,6 +29,21 @@ func kindInputs() [][]byte {
 	return out
 }
 
+// kindRoom is the disk space that the building takes, in bytes.
+const kindRoom = 12 << 30
+
+// roomForKind says that a disk is too full, before half an hour has been spent.
+func roomForKind(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	if free := st.Bavail * uint64(st.Bsize); free < kindRoom {
+		return fmt.Errorf("to build a machine for kind takes %d GiB of disk, and %s has %.1f GiB free", kindRoom>>30, dir, float64(free)/(1<<30))
+	}
+	return nil
+}
+
 // buildKind makes a machine's files for kind in work/out: a guest with a
 // container engine, whose disk has the image of a kind node, in which the
 // images of the control plane are. All of it is built of Go modules and Debian
@@ -36,6 +53,9 @@ func buildKind(ctx context.Context, o Options, packages []debPackage, work strin
 		return errors.New("a machine for kind is built with chroot and mounts, which takes root")
 	}
 	if err := missingForKind(); err != nil {
+		return err
+	}
+	if err := roomForKind(o.Cache); err != nil {
 		return err
 	}
 	out, bin := filepath.Join(work, "out"), filepath.Join(work, "bin")
@@ -52,7 +72,7 @@ func buildKind(ctx context.Context, o Options, packages []debPackage, work strin
 	if err := buildContainerd(ctx, bin, "ctr"); err != nil {
 		return err
 	}
-	o.say("making a Debian for the node")
+	o.say("making a Debian for the node (a minute or two)")
 	node := filepath.Join(work, "node")
 	if err := debianRoot(ctx, filepath.Join(work, "node-debs"), node, nodePackages()); err != nil {
 		return err

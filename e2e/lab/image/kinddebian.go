@@ -27,7 +27,7 @@ func guestPackages() []string {
 // missingForKind says what programs are missing to build a machine for kind.
 func missingForKind() error {
 	var missing []string
-	for _, program := range []string{"chroot", "unshare", "tar"} {
+	for _, program := range []string{"chroot", "unshare", "tar", "bash", "mount"} {
 		if _, err := exec.LookPath(tool(program)); err != nil {
 			missing = append(missing, program)
 		}
