@@ -112,8 +112,8 @@ func (r Request) check() error {
 
 // machine is a profile and its CPUs.
 type machine struct {
-	profile *hwprofiles.Profile
-	layout  measure.Layout
+	layout measure.Layout
+	size   Machine
 }
 
 func newMachine(ref string) (machine, error) {
@@ -125,7 +125,11 @@ func newMachine(ref string) (machine, error) {
 	if err != nil {
 		return machine{}, badInput("%v", err)
 	}
-	return machine{profile, layout}, nil
+	size, err := measure.Size(profile)
+	if err != nil {
+		return machine{}, badInput("%v", err)
+	}
+	return machine{layout, size}, nil
 }
 
 // wrapped makes an error of another package bad input.
@@ -144,7 +148,8 @@ func (p *Plan) add(m machine, c Config) error {
 		return nil
 	}
 	p.Configs = append(p.Configs, c)
-	p.Machines = append(p.Machines, measure.Size(m.profile, len(residents)))
+	m.size.Pods = len(residents)
+	p.Machines = append(p.Machines, m.size)
 	return nil
 }
 

@@ -74,6 +74,22 @@ func TestDoubts(t *testing.T) {
 	g.Expect(host.Doubts(blind, blind)).To(Equal([]string{"the CPU frequency is not shown on this machine: changes of it go unnoticed"}))
 }
 
+func TestFileSystem(t *testing.T) {
+	g := NewWithT(t)
+	root := tree(map[string]string{"proc/self/mountinfo": "" +
+		"1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n" +
+		"2 1 0:5 / /nowhere/a rw - tmpfs tmpfs rw\n" +
+		"3 1 8:2 / /nowhere/a rw - xfs /dev/vdb rw\n" +
+		"4 1 8:3 / /nowhere/with\\040space rw - btrfs /dev/vdc rw\n" +
+		"odd line\n"})
+	for dir, want := range map[string]string{
+		"/nowhere": "ext4 on /dev/vda1", "/nowhere/a/b": "xfs on /dev/vdb", "/nowhere/ab": "ext4 on /dev/vda1", "/nowhere/with space": "btrfs on /dev/vdc",
+	} {
+		g.Expect(host.FileSystem(root, dir)).To(Equal(want), dir)
+	}
+	g.Expect(host.FileSystem(fstest.MapFS{}, "/")).To(BeEmpty())
+}
+
 func TestFindDir(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()

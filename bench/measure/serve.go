@@ -115,7 +115,7 @@ func LeastWarm(repetitions int) time.Duration {
 }
 
 func run(req Request, send func(Reply)) (Done, error) {
-	s, _, err := newSession(req.Config, req.StateDir)
+	s, err := newSession(req.Config, req.StateDir)
 	if err != nil {
 		return Done{}, err
 	}

@@ -44,37 +44,36 @@ type spent struct {
 func (s spent) plus(d time.Duration) spent { return spent{s.time + d, s.calls + 1} }
 
 // newSession puts the state file in place and starts the kubelet on it.
-func newSession(c record.Config, dir string) (*session, record.Machine, error) {
+func newSession(c record.Config, dir string) (*session, error) {
 	profile, err := Resolve(c.Profile)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	layout, err := NewLayout(profile)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	lists, err := layout.Residents(c.Fill, c.Request)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	s := &session{
 		dir: dir, request: c.Request, node: newNode(), calls: map[kubelet.Call]spent{},
 		overhead: calibrate(), ticks: c.Policy == PolicyStatic,
 	}
-	machine := Size(profile, len(lists))
 	if s.machine, err = profile.MachineInfo(); err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	doc, err := kubeletConfig(c, layout, profile, len(lists))
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	decoder, err := kubelet.NewConfigDecoder()
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	if s.config, err = decoder.Decode(doc); err != nil {
-		return nil, machine, &RefusedError{err}
+		return nil, &RefusedError{err}
 	}
 	for i := range lists {
 		pod := newPod(residentName(i), c.Request)
@@ -84,12 +83,12 @@ func newSession(c record.Config, dir string) (*session, record.Machine, error) {
 	}
 	state, err := layout.state(c, lists)
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, observe.CPUStateFile), state, 0o600); err != nil {
-		return nil, machine, err
+		return nil, err
 	}
-	return s, machine, s.restart()
+	return s, s.restart()
 }
 
 // RefusedError says that the kubelet does not start with a configuration.

@@ -96,6 +96,9 @@ type Machine struct {
 	NUMANodes int `json:"numaNodes"`
 	// Pods are the resident ones.
 	Pods int `json:"pods"`
+	// Topology tells machines apart that have the same sizes: a digest of how
+	// CPUs, caches and NUMA nodes lie.
+	Topology string `json:"topology,omitempty"`
 }
 
 // Status says how the measurement of a configuration ended.
@@ -175,16 +178,18 @@ type Overhead struct {
 
 // Environment is where and with what the measuring was done.
 type Environment struct {
-	Kubelet   string    `json:"kubelet"`
-	Pinlab    string    `json:"pinlab,omitempty"`
-	Go        string    `json:"go"`
-	OS        string    `json:"os"`
-	Arch      string    `json:"arch"`
-	CPUModel  string    `json:"cpuModel,omitempty"`
-	CPUs      int       `json:"cpus"`
-	MemoryDir string    `json:"memoryDir,omitempty"`
-	DiskDir   string    `json:"diskDir,omitempty"`
-	Started   time.Time `json:"started"`
+	Kubelet   string `json:"kubelet"`
+	Pinlab    string `json:"pinlab,omitempty"`
+	Go        string `json:"go"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+	CPUModel  string `json:"cpuModel,omitempty"`
+	CPUs      int    `json:"cpus"`
+	MemoryDir string `json:"memoryDir,omitempty"`
+	DiskDir   string `json:"diskDir,omitempty"`
+	// DiskSystem is the file system of DiskDir and what it lies on.
+	DiskSystem string    `json:"diskSystem,omitempty"`
+	Started    time.Time `json:"started"`
 	// Seconds is how long it all took.
 	Seconds float64 `json:"seconds"`
 }
