@@ -15,13 +15,20 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
+// Between stands between the managers and their node, where they call it.
+type Between func(kubelet.Node) kubelet.Node
+
 // session is a kubelet with resident pods, and a pod that comes and goes.
 type session struct {
-	config    *kubelet.Config
-	machine   *cadvisor.MachineInfo
-	dir       string
-	request   int
-	node      *node
+	config  *kubelet.Config
+	machine *cadvisor.MachineInfo
+	dir     string
+	request int
+	// containers are those of each pod.
+	containers int
+	node       *node
+	// seen is the node as the kubelet has it.
+	seen      kubelet.Node
 	residents []*v1.Pod
 	life      *kubelet.Lifetime
 	overhead  overhead
@@ -44,7 +51,7 @@ type spent struct {
 func (s spent) plus(d time.Duration) spent { return spent{s.time + d, s.calls + 1} }
 
 // newSession puts the state file in place and starts the kubelet on it.
-func newSession(c record.Config, dir string) (*session, error) {
+func newSession(c record.Config, dir string, between Between) (*session, error) {
 	profile, err := Resolve(c.Profile)
 	if err != nil {
 		return nil, err
@@ -58,8 +65,12 @@ func newSession(c record.Config, dir string) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		dir: dir, request: c.Request, node: newNode(), calls: map[kubelet.Call]spent{},
+		dir: dir, request: c.Request, containers: c.Containers, node: newNode(), calls: map[kubelet.Call]spent{},
 		overhead: calibrate(), ticks: c.Policy == PolicyStatic,
+	}
+	s.seen = s.node
+	if between != nil {
+		s.seen = between(s.node)
 	}
 	if s.machine, err = profile.MachineInfo(); err != nil {
 		return nil, err
@@ -76,7 +87,7 @@ func newSession(c record.Config, dir string) (*session, error) {
 		return nil, &RefusedError{err}
 	}
 	for i := range lists {
-		pod := newPod(residentName(i), c.Request)
+		pod := newPod(residentName(i), c.Request, c.Containers)
 		s.residents = append(s.residents, pod)
 		s.node.add(pod)
 		s.node.run(pod)
@@ -105,7 +116,7 @@ func (s *session) restart() error {
 		s.life.Stop()
 	}
 	s.life = kubelet.New(kubelet.Params{
-		Config: s.config, Machine: s.machine, StateDir: s.dir, Node: s.node, SourcesReady: true, NoLog: true,
+		Config: s.config, Machine: s.machine, StateDir: s.dir, Node: s.seen, SourcesReady: true, NoLog: true,
 		OnCall: func(c kubelet.Call, took time.Duration) { s.calls[c] = s.calls[c].plus(took) },
 		OnWrite: func(_ string, write func() error) error {
 			started := time.Now()
@@ -132,7 +143,7 @@ func (s *session) restart() error {
 		}
 		s.sample(record.Readmit, sum)
 		for _, p := range s.residents {
-			if err := s.life.PreStart(p, &p.Spec.Containers[0], containerID(p)); err != nil {
+			if err := s.preStart(p); err != nil {
 				return err
 			}
 		}
@@ -140,11 +151,20 @@ func (s *session) restart() error {
 	return s.life.Reconcile()
 }
 
+// preStart is what the kubelet does before each container of a pod starts.
+func (s *session) preStart(p *v1.Pod) error {
+	for i := range p.Spec.Containers {
+		if err := s.life.PreStart(p, &p.Spec.Containers[i], containerID(p, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cycle lets a pod come and go.
 func (s *session) cycle() error {
 	s.count++
-	pod := newPod("guest-"+strconv.Itoa(s.count), s.request)
-	container := &pod.Spec.Containers[0]
+	pod := newPod("guest-"+strconv.Itoa(s.count), s.request, s.containers)
 	s.node.add(pod)
 	clear(s.calls)
 	s.written = spent{}
@@ -158,7 +178,7 @@ func (s *session) cycle() error {
 		s.node.remove(pod)
 		return s.life.Reconcile()
 	}
-	if err := s.life.PreStart(pod, container, containerID(pod)); err != nil {
+	if err := s.preStart(pod); err != nil {
 		return err
 	}
 	s.node.run(pod)
@@ -168,8 +188,10 @@ func (s *session) cycle() error {
 	s.node.remove(pod)
 	s.written = spent{}
 	started := time.Now()
-	if err := s.life.PostStop(containerID(pod)); err != nil {
-		return err
+	for i := range pod.Spec.Containers {
+		if err := s.life.PostStop(containerID(pod, i)); err != nil {
+			return err
+		}
 	}
 	return s.tick(record.Remove, time.Since(started)-s.overhead.timer)
 }
