@@ -187,8 +187,8 @@ func TestContainers(t *testing.T) {
 		}
 		before := read()
 		g.Expect(before.Entries).To(HaveLen(4), "two residents of two containers")
-		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-0"}].String()).To(Equal("2,10"))
-		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-1"}].String()).To(Equal("4"))
+		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-0"}]).To(BeEquivalentTo("2,10"))
+		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-1"}]).To(BeEquivalentTo("4"))
 		g.Expect(s.cycle()).To(Succeed())
 		g.Expect(s.restart()).To(Succeed())
 		g.Expect(s.rejected).To(BeEmpty())
