@@ -26,6 +26,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case "slow":
+		if err := serveSlowly(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "crash":
 		fmt.Fprintln(os.Stderr, "fatal error: concurrent map writes")
 		os.Exit(2)
