@@ -246,7 +246,13 @@ func render(p *plot.Plot, name string, h vg.Length) (*Figure, error) {
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, err
 	}
-	return &Figure{Name: name, Title: p.Title.Text, SVG: marked(buf.Bytes())}, nil
+	return &Figure{Name: name, Title: p.Title.Text, SVG: marked(fonts(buf.Bytes()))}, nil
+}
+
+// fonts names others of the same widths: texts are placed by those of Liberation
+// Serif, and where a browser has to take a wider font they run into one another.
+func fonts(svg []byte) []byte {
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Serif"), []byte("font-family:Liberation Serif,Tinos,Times New Roman,Nimbus Roman,Times,serif"))
 }
 
 // mark is how a later run knows that a file is its own.

@@ -49,6 +49,7 @@ func TestDraw(t *testing.T) {
 	for _, f := range figures {
 		names = append(names, f.Name)
 		g.Expect(plots.Mine(f.SVG)).To(BeTrue())
+		g.Expect(string(f.SVG)).To(ContainSubstring("font-family:Liberation Serif,Tinos,Times New Roman,"))
 		decoder := xml.NewDecoder(bytes.NewReader(f.SVG))
 		for {
 			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
