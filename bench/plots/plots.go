@@ -151,6 +151,7 @@ func boxes(r *record.Report, op record.Operation) (*Figure, error) {
 		names[at] = l.label
 	}
 	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.5, float64(len(list))-0.5 // room for the outer boxes
 	return render(p, "box-"+string(op), height/3+rowHeight*vg.Length(len(list)))
 }
 
