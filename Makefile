@@ -4,7 +4,7 @@
 # make e2e     a set of scenarios on a real kubelet in the lab, compared with the simulator
 # make e2e-lab all scenarios on machines of four shapes
 # make e2e-kind scenarios on a kind cluster of this machine, and on one in the lab
-# make agree   'pinlab bench' against 'go test -bench', as a ratio
+# make agree   'pinlab bench' against 'go test -bench', as a ratio; real slowdowns found
 # make boots   a machine of the lab booted 20 times, counted
 # make bench   the speed claims, each as a ratio in one run
 # make fuzz    every fuzz target for FUZZTIME; fuzz-quick without those that import the kubelet
@@ -107,7 +107,7 @@ race:
 
 # Alone on the machine: it compares times.
 agree:
-	PINLAB_MEASURE=1 $(GO) test -run Agrees -v ./bench
+	PINLAB_MEASURE=1 $(GO) test -run 'Agrees|Detects|ReportsFalse' -v ./bench
 
 lint: $(STATICCHECK) $(GOFUMPT)
 	$(GO) vet ./...

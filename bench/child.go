@@ -19,7 +19,7 @@ import (
 
 // Serve is what a child process does: it reads one repetition from r, and writes
 // what it measures to w.
-func Serve(r io.Reader, w io.Writer) error { return measure.Serve(r, w) }
+func Serve(r io.Reader, w io.Writer) error { return measure.Serve(r, w, nil) }
 
 // outcome is how a child ended.
 type outcome struct {

@@ -14,6 +14,7 @@ import (
 
 // cross makes all combinations of a request's lists.
 func (p *Plan) cross(r Request) error {
+	scoped := len(r.TopologyScopes) > 0
 	lists := func(list []string, otherwise ...string) []string {
 		if len(list) == 0 {
 			return otherwise
@@ -49,13 +50,27 @@ func (p *Plan) cross(r Request) error {
 		configs = times(configs, r.Fills, func(c *Config, v string) { c.Fill = v })
 		configs = times(configs, requests, func(c *Config, v int) { c.Request = v })
 		configs = times(configs, r.Storages, func(c *Config, v string) { c.Storage = Storage(v) })
+		if len(r.Containers) > 0 {
+			configs = times(configs, r.Containers, func(c *Config, v int) { c.Containers = v })
+		}
 		for _, c := range configs {
+			if c.Containers == 0 {
+				c.Containers = defaultContainers(scoped, c)
+			}
 			if err := p.add(m, c); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// defaultContainers is two where scopes are asked for and there is a CPU for each.
+func defaultContainers(scoped bool, c Config) int {
+	if scoped {
+		return min(2, max(c.Request, 1))
+	}
+	return 1
 }
 
 // times makes a configuration of each one so far with each value.
@@ -80,6 +95,11 @@ func (r Request) check() error {
 	} {
 		if err != nil {
 			return err
+		}
+	}
+	for _, n := range r.Containers {
+		if n < 1 {
+			return badInput("containers %d: want at least 1", n)
 		}
 	}
 	for _, fill := range r.Fills {
@@ -112,8 +132,8 @@ func (r Request) check() error {
 
 // machine is a profile and its CPUs.
 type machine struct {
-	profile *hwprofiles.Profile
-	layout  measure.Layout
+	layout measure.Layout
+	size   Machine
 }
 
 func newMachine(ref string) (machine, error) {
@@ -125,7 +145,11 @@ func newMachine(ref string) (machine, error) {
 	if err != nil {
 		return machine{}, badInput("%v", err)
 	}
-	return machine{profile, layout}, nil
+	size, err := measure.Size(profile)
+	if err != nil {
+		return machine{}, badInput("%v", err)
+	}
+	return machine{layout, size}, nil
 }
 
 // wrapped makes an error of another package bad input.
@@ -140,11 +164,15 @@ func (p *Plan) add(m machine, c Config) error {
 	if err != nil {
 		return badInput("profile %s: %v", c.Profile, err)
 	}
+	if c.Containers > c.Request {
+		return badInput("containers %d: want at most %d with request %d: each container has whole CPUs", c.Containers, c.Request, c.Request)
+	}
 	if slices.ContainsFunc(p.Configs, func(o Config) bool { return o.Name() == c.Name() }) {
 		return nil
 	}
 	p.Configs = append(p.Configs, c)
-	p.Machines = append(p.Machines, measure.Size(m.profile, len(residents)))
+	m.size.Pods = len(residents)
+	p.Machines = append(p.Machines, m.size)
 	return nil
 }
 
@@ -184,7 +212,7 @@ func (p *Plan) defaults() error {
 		}
 		errs = append(errs, p.add(machines[r.profile], Config{
 			Profile: r.profile, Policy: measure.PolicyStatic, TopologyPolicy: "best-effort", TopologyScope: "container",
-			Fill: r.fill, Request: defaultRequest, Storage: r.storage,
+			Fill: r.fill, Request: defaultRequest, Containers: 1, Storage: r.storage,
 		}))
 	}
 	return errors.Join(errs...)

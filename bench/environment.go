@@ -86,7 +86,7 @@ func environment(p *Plan, dirs map[Storage]string, started time.Time) Environmen
 		if s == record.Memory {
 			e.MemoryDir = base
 		} else {
-			e.DiskDir = base
+			e.DiskDir, e.DiskSystem = base, host.FileSystem(os.DirFS("/"), base)
 		}
 	}
 	return e

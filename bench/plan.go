@@ -27,8 +27,12 @@ type Request struct {
 	TopologyScopes   []string
 	Fills            []string
 	Requests         []int
-	Storages         []string
-	Operations       []string
+	// Containers are over how many each pod spreads its CPUs. By default it is
+	// one; two where topology scopes are named, which say nothing about a pod of
+	// one container.
+	Containers []int
+	Storages   []string
+	Operations []string
 	// Repetitions is the number of processes for each configuration.
 	Repetitions int
 	// Samples of each operation in a configuration, spread over the
@@ -120,7 +124,7 @@ func or[T comparable](v, otherwise T) T {
 
 // names says whether the request names any list of configurations.
 func (r Request) names() bool {
-	return len(r.Profiles)+len(r.Policies)+len(r.Options)+len(r.TopologyPolicies)+len(r.TopologyScopes)+len(r.Fills)+len(r.Requests)+len(r.Storages) > 0
+	return len(r.Profiles)+len(r.Policies)+len(r.Options)+len(r.TopologyPolicies)+len(r.TopologyScopes)+len(r.Fills)+len(r.Requests)+len(r.Containers)+len(r.Storages) > 0
 }
 
 // The values of a configuration's fields.

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -45,6 +46,21 @@ func TestCross(t *testing.T) {
 	g.Expect(p.Configs).To(HaveLen(2*2*2*2*2), "profiles × topology × options × requests × storages; twice the same is once")
 	g.Expect(p.Operations).To(Equal([]bench.Operation{"admit", "restart"}))
 
+	// Pods have two containers where scopes are asked for: with one, both are the
+	// same. A pod of one CPU has no room for two.
+	p, err = bench.NewPlan(bench.Request{TopologyScopes: []string{"container", "pod"}, Fills: []string{"half"}, Requests: []int{1, 4}, Storages: []string{"memory"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	var containers []string
+	for _, c := range p.Configs {
+		containers = append(containers, fmt.Sprintf("%s %d %d", c.TopologyScope, c.Request, c.Containers))
+	}
+	g.Expect(containers).To(Equal([]string{"container 1 1", "container 4 2", "pod 1 1", "pod 4 2"}))
+	p, err = bench.NewPlan(bench.Request{Containers: []int{1, 3}, Fills: []string{"half"}, Storages: []string{"memory"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.Configs).To(HaveLen(2))
+	g.Expect(p.Configs[0].Name()).NotTo(ContainSubstring("containers"), "the names of older files")
+	g.Expect(p.Configs[1].Name()).To(ContainSubstring("/request=4/containers=3/storage="))
+
 	// A machine too small for the default request gets a smaller one.
 	p, err = bench.NewPlan(bench.Request{Profiles: []string{"aws-graviton2-2cpu"}, Fills: []string{"empty"}})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -70,6 +86,8 @@ func TestBadRequests(t *testing.T) {
 		{bench.Request{Options: []map[string]string{{"full-pcpu-only": "true"}}}, `policy option "full-pcpu-only": did you mean "full-pcpus-only"?`},
 		{bench.Request{Options: []map[string]string{{"full-pcpus-only": "yes"}}}, `policy option full-pcpus-only="yes": want true or false`},
 		{bench.Request{Policies: []string{"none"}, Options: []map[string]string{{"full-pcpus-only": "true"}}}, "the kubelet takes them with policy static only"},
+		{bench.Request{Containers: []int{0}}, "containers 0: want at least 1"},
+		{bench.Request{Containers: []int{5}}, "containers 5: want at most 4 with request 4: each container has whole CPUs"},
 		{bench.Request{Repetitions: -1}, "repetitions -1: want at least 1"},
 		{bench.Request{Samples: -1}, "samples -1: want at least 1"},
 		{bench.Request{Time: -time.Second}, "time -1s: want a positive duration"},

@@ -32,10 +32,10 @@ func Run(ctx context.Context, p *Plan, tell func(Event)) (*Report, error) {
 	}
 	defer remove()
 	r := newRunner(p, dirs, tell)
-	before := host.Look(os.DirFS("/"))
+	r.see()
 	err = r.rounds(ctx)
 	r.interrupt(err)
-	return r.report(before, host.Look(os.DirFS("/"))), err
+	return r.report(), err
 }
 
 // runner is a run as it goes.
@@ -53,7 +53,13 @@ type runner struct {
 	// preempted and sampling are of all children.
 	preempted int64
 	sampling  time.Duration
+	// look says how the machine is, and seen is what it said before, between and
+	// after the repetitions, when nothing is measured.
+	look func() host.State
+	seen []host.State
 }
+
+func (r *runner) see() { r.seen = append(r.seen, r.look()) }
 
 func newRunner(p *Plan, dirs map[Storage]string, tell func(Event)) *runner {
 	n := len(p.Configs)
@@ -61,6 +67,7 @@ func newRunner(p *Plan, dirs map[Storage]string, tell func(Event)) *runner {
 		plan: p, dirs: dirs, tell: tell, started: time.Now(),
 		results: make([]Result, n), used: make([]time.Duration, n), finished: make([]bool, n),
 		complete: make([]int, n), unsteady: make([]unsteady, n),
+		look: func() host.State { return host.Look(os.DirFS("/")) },
 	}
 	for i, c := range p.Configs {
 		r.results[i] = Result{Config: c, Machine: p.Machines[i], Status: record.Done, Series: []Series{}}
@@ -142,6 +149,7 @@ func (r *runner) repetition(ctx context.Context, i, number int) error {
 		return err
 	}
 	r.used[i] += time.Since(began)
+	r.see()
 	r.complete[i]++
 	switch {
 	case o.done != nil:
@@ -217,13 +225,13 @@ func (r *runner) left(elapsed time.Duration) time.Duration {
 }
 
 // report puts everything together.
-func (r *runner) report(before, after host.State) *Report {
+func (r *runner) report() *Report {
 	report := &Report{
 		APIVersion: record.APIVersion, Kind: record.Kind,
 		Environment: environment(r.plan, r.dirs, r.started), Results: r.results,
 	}
 	report.Growth = growth.Of(report.Results)
-	for _, text := range host.Doubts(before, after) {
+	for _, text := range host.Doubts(r.seen...) {
 		report.Warnings = append(report.Warnings, Warning{Text: text})
 	}
 	report.Warnings = append(report.Warnings, r.doubts()...)

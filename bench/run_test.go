@@ -26,6 +26,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case "slow":
+		if err := serveSlowly(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "crash":
 		fmt.Fprintln(os.Stderr, "fatal error: concurrent map writes")
 		os.Exit(2)
@@ -93,6 +99,8 @@ func TestRun(t *testing.T) {
 	for _, result := range r.Results {
 		g.Expect(result.Status).To(Equal(bench.StatusDone), result.Reason)
 		g.Expect(result.Rejected).To(BeEmpty())
+		g.Expect(result.Machine.Topology).NotTo(BeEmpty())
+		result.Machine.Topology = ""
 		g.Expect(result.Machine).To(Equal(bench.Machine{CPUs: 16, Cores: 8, NUMANodes: 2, Pods: 3}))
 		for _, op := range bench.Operations() {
 			s := result.Of(op)

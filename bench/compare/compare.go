@@ -36,6 +36,9 @@ const (
 	Same Verdict = "~"
 	// NeedMore says that there are too few repetitions for any verdict.
 	NeedMore Verdict = "need-more"
+	// Broken says that NEW could not measure what OLD measured: it crashed, the
+	// kubelet did not start, or rejected the pod. It counts as a regression.
+	Broken Verdict = "broken"
 	// Incomparable says that the two runs did not measure the same thing.
 	Incomparable Verdict = "incomparable"
 )
@@ -83,11 +86,11 @@ type Comparison struct {
 // Kind heads a comparison.
 const Kind = "BenchComparison"
 
-// Regressions counts the rows that are slower.
+// Regressions counts the rows that are slower or broken.
 func (c *Comparison) Regressions() int {
 	n := 0
 	for _, r := range c.Rows {
-		if r.Verdict == Slower {
+		if r.Verdict == Slower || r.Verdict == Broken {
 			n++
 		}
 	}
@@ -112,7 +115,8 @@ func Reports(before, after *record.Report, o Options) (*Comparison, error) {
 			continue
 		}
 		common++
-		c.Rows = append(c.Rows, results(&before.Results[i], byName[name], o)...)
+		pair := pair{before.Environment, after.Environment, &before.Results[i], byName[name]}
+		c.Rows = append(c.Rows, pair.rows(o)...)
 		delete(byName, name)
 	}
 	for i := range after.Results {
@@ -133,6 +137,7 @@ func Reports(before, after *record.Report, o Options) (*Comparison, error) {
 		}
 	}
 	c.Warnings = append(c.Warnings, environments(before.Environment, after.Environment)...)
+	c.Warnings = append(c.Warnings, stored(before.Warnings, after.Warnings)...)
 	return c, nil
 }
 
@@ -141,69 +146,6 @@ func short(names []string) string {
 		return names[0]
 	}
 	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
-}
-
-// environments says what else was different.
-func environments(a, b record.Environment) []string {
-	var out []string
-	for _, v := range []struct{ what, before, after, so string }{
-		{"kubelet", a.Kubelet, b.Kubelet, ""},
-		{"Go", a.Go, b.Go, ""},
-		{"processor", a.CPUModel, b.CPUModel, ": the times say nothing about the code"},
-		{"architecture", a.Arch, b.Arch, ": the times say nothing about the code"},
-	} {
-		if v.before != v.after && v.before != "" && v.after != "" {
-			out = append(out, fmt.Sprintf("%s: %s in OLD, %s in NEW%s", v.what, v.before, v.after, v.so))
-		}
-	}
-	return out
-}
-
-// results makes the rows of one configuration, without verdicts that depend on
-// the other rows.
-func results(before, after *record.Result, o Options) []Row {
-	whole := Row{Config: before.Config, P: 1, Adjusted: 1}
-	// What an interrupted run has of a configuration are samples like others, of
-	// fewer repetitions.
-	finished := func(r *record.Result) bool {
-		return r.Status == record.Done || r.Status == record.Interrupted && len(r.Series) > 0
-	}
-	switch {
-	case !finished(before) && !finished(after):
-		whole.Verdict, whole.Note = Incomparable, "neither run finished it: "+after.Reason
-		return []Row{whole}
-	case after.Status == record.DidNotFinish:
-		whole.Verdict, whole.Note = Slower, "OLD finished, NEW "+after.Reason
-		return []Row{whole}
-	case before.Status == record.DidNotFinish:
-		whole.Verdict, whole.Note = Faster, "NEW finished, OLD "+before.Reason
-		return []Row{whole}
-	case !finished(before) || !finished(after):
-		whole.Verdict, whole.Note = Incomparable, fmt.Sprintf("%s in OLD, %s in NEW", before.Status, after.Status)
-		return []Row{whole}
-	case (before.Rejected == "") != (after.Rejected == ""):
-		whole.Verdict = Incomparable
-		whole.Note = fmt.Sprintf("the kubelet's answer changed: %s in OLD, %s in NEW", answer(before), answer(after))
-		return []Row{whole}
-	}
-	var out []Row
-	for _, op := range record.Operations() {
-		a, b := before.Of(op), after.Of(op)
-		if a == nil || b == nil {
-			continue
-		}
-		row := Row{Config: before.Config, Operation: op}
-		row.test(stats.Medians(a.Repetitions), stats.Medians(b.Repetitions), o)
-		out = append(out, row)
-	}
-	return out
-}
-
-func answer(r *record.Result) string {
-	if r.Rejected == "" {
-		return "admitted"
-	}
-	return "rejected"
 }
 
 // test compares two samples of repetitions.

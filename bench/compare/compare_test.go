@@ -199,6 +199,9 @@ func TestOutcomes(t *testing.T) {
 	rejected.Results[0].Rejected = "SMTAlignmentError"
 	cut := one(constant(5, 130)) // interrupted after five of eight repetitions
 	cut.Interrupted, cut.Results[0].Status = true, record.Interrupted
+	failed, refused := one(nil), one(nil)
+	failed.Results[0].Status, failed.Results[0].Reason, failed.Results[0].Series = record.Failed, "the process crashed", nil
+	refused.Results[0].Status, refused.Results[0].Reason, refused.Results[0].Series = record.Refused, "the kubelet does not start: so", nil
 	nothing := one(nil)
 	nothing.Interrupted, nothing.Results[0].Status, nothing.Results[0].Series = true, record.Interrupted, nil
 	for _, c := range []struct {
@@ -211,7 +214,12 @@ func TestOutcomes(t *testing.T) {
 		{finished, late, Slower, "OLD finished, NEW did not finish in 5s"},
 		{late, finished, Faster, "NEW finished, OLD did not finish in 5s"},
 		{late, late, Incomparable, "neither run finished it: did not finish in 5s"},
-		{finished, rejected, Incomparable, "the kubelet's answer changed: admitted in OLD, rejected in NEW"},
+		{finished, rejected, Broken, "admitted in OLD, rejected in NEW: SMTAlignmentError"},
+		{rejected, finished, Incomparable, "the kubelet's answer changed: rejected in OLD, admitted in NEW"},
+		{finished, failed, Broken, "measured in OLD, failed in NEW: the process crashed"},
+		{failed, finished, Incomparable, "failed in OLD, done in NEW"},
+		{failed, failed, Incomparable, "neither run finished it: the process crashed"},
+		{finished, refused, Broken, "measured in OLD, refused in NEW: the kubelet does not start: so"},
 		{finished, finished, Same, ""},
 		{one(constant(8, 100)), one(constant(8, 130)), Slower, ""},
 		{one(constant(8, 130)), one(constant(8, 100)), Faster, ""},
@@ -222,7 +230,78 @@ func TestOutcomes(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got.Rows[0].Verdict).To(Equal(c.want), "%+v", got.Rows[0])
 		g.Expect(got.Rows[0].Note).To(Equal(c.note))
+		lost := c.want == Slower || c.want == Broken
+		g.Expect(got.Regressions() > 0).To(Equal(lost), "%+v", got.Rows[0])
 	}
+}
+
+// TestNotTheSame compares runs that have a configuration's name in common, and
+// not what it stands for: no time of one says anything about the other.
+func TestNotTheSame(t *testing.T) {
+	on := func(m record.Machine, disk string) *record.Report {
+		r := one(constant(8, 100*float64(max(m.CPUs, 1))))
+		r.Results[0].Machine = m
+		if disk != "" {
+			r.Results[0].Config.Storage, r.Environment.DiskSystem = record.Disk, disk
+		}
+		return r
+	}
+	small := record.Machine{CPUs: 16, Cores: 8, NUMANodes: 2, Topology: "aa"}
+	large := record.Machine{CPUs: 256, Cores: 128, NUMANodes: 2, Topology: "bb"}
+	edited, fuller, old := small, small, small
+	edited.Topology, fuller.Pods, old.Topology = "cc", 3, ""
+	for _, c := range []struct {
+		before, after *record.Report
+		want          Verdict
+		note          string
+	}{
+		{on(small, ""), on(large, ""), Incomparable, "not the same machine: 16 CPUs, 8 cores, 2 NUMA nodes in OLD, 256 CPUs, 128 cores, 2 NUMA nodes in NEW"},
+		{on(small, ""), on(edited, ""), Incomparable, "not the same machine: topology aa in OLD, topology cc, both of 16 CPUs, 8 cores, 2 NUMA nodes in NEW"},
+		{on(small, ""), on(fuller, ""), Incomparable, "not the same number of resident pods: 0 in OLD, 3 in NEW"},
+		{on(small, "ext4 on /dev/vda1"), on(small, "xfs on /dev/vdb"), Incomparable, "not the same file system: ext4 on /dev/vda1 in OLD, xfs on /dev/vdb in NEW"},
+		{on(small, "ext4 on /dev/vda1"), on(small, "ext4 on /dev/vda1"), Same, ""},
+		{on(small, ""), on(old, ""), Same, ""},
+		{on(small, ""), on(record.Machine{}, ""), Faster, ""}, // what the file does not tell
+	} {
+		g := NewWithT(t)
+		got, err := Reports(c.before, c.after, defaults())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got.Rows).To(HaveLen(1))
+		g.Expect(got.Rows[0].Verdict).To(Equal(c.want), "%+v", got.Rows[0])
+		g.Expect(got.Rows[0].Note).To(Equal(c.note))
+		g.Expect(got.Regressions()).To(Equal(0))
+	}
+}
+
+// TestMissingOperations lists what only one of the runs has.
+func TestMissingOperations(t *testing.T) {
+	g := NewWithT(t)
+	before, after := one(constant(8, 100)), one(constant(8, 100))
+	before.Results[0].Add(record.Remove, 0, []float64{5})
+	after.Results[0].Add(record.Restart, 0, []float64{5})
+	c, err := Reports(before, after, defaults())
+	g.Expect(err).NotTo(HaveOccurred())
+	var got []string
+	for _, r := range c.Rows {
+		got = append(got, string(r.Operation)+" "+string(r.Verdict)+" "+r.Note)
+	}
+	g.Expect(got).To(Equal([]string{
+		"admit ~ ", "remove incomparable measured in OLD, not in NEW", "restart incomparable measured in NEW, not in OLD",
+	}))
+}
+
+// TestStoredWarnings hands on what the runs said of themselves.
+func TestStoredWarnings(t *testing.T) {
+	g := NewWithT(t)
+	before, after := one(constant(8, 100)), one(constant(8, 100))
+	before.Environment.CPUs, after.Environment.CPUs = 2, 4
+	before.Warnings = []record.Warning{{Text: "both"}, {Text: "busy"}, {About: "one of them", Text: "busy"}}
+	after.Warnings = []record.Warning{{Text: "throttled"}, {Text: "both"}}
+	c, err := Reports(before, after, defaults())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Warnings).To(Equal([]string{
+		"CPUs of the machine that measured: 2 in OLD, 4 in NEW", "OLD and NEW: both", "OLD: busy", "NEW: throttled",
+	}))
 }
 
 func TestDifferentConfigurations(t *testing.T) {

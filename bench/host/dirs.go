@@ -2,7 +2,10 @@ package host
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,4 +35,41 @@ func FindDir(memory bool, candidates ...string) string {
 		}
 	}
 	return ""
+}
+
+// FileSystem is the kind of file system that a directory lies on, and its device:
+// ext4 on /dev/vda1. It is empty where that cannot be told. Root is the machine's
+// root directory, for /proc.
+func FileSystem(root fs.FS, dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	mounts, err := fs.ReadFile(root, "proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	const pointField, leastAfterDash = 4, 2
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
+	found, longest := "", -1
+	for line := range strings.Lines(string(mounts)) {
+		before, after, ok := strings.Cut(line, " - ")
+		left, right := strings.Fields(before), strings.Fields(after)
+		if !ok || len(left) <= pointField || len(right) < leastAfterDash {
+			continue
+		}
+		point := unescape.Replace(left[pointField])
+		// The later of two mounts at the same place lies above the other.
+		if inside(dir, point) && len(point) >= longest {
+			found, longest = right[0]+" on "+unescape.Replace(right[1]), len(point)
+		}
+	}
+	return found
+}
+
+func inside(dir, point string) bool {
+	return dir == point || strings.HasPrefix(dir, strings.TrimSuffix(point, "/")+"/")
 }

@@ -167,21 +167,36 @@ func CPUModel(root fs.FS) string {
 
 // What is too much.
 const (
-	muchLoad      = 0.5  // of the CPUs, before the measuring adds its own
+	muchLoad      = 0.5  // of the CPUs, without the measuring's own
 	muchSteal     = 0.01 // of the time
-	muchFrequency = 0.05 // between start and end
+	muchStealOnce = 0.10 // of the time between two looks
+	muchFrequency = 0.05 // between the lowest and the highest
+	// ownLoad is what the measuring adds: one process, and its garbage collector.
+	ownLoad = 1.5
+	// leastTicks between two looks are enough to speak of a share.
+	leastTicks = 20
 )
 
-// Doubts says what may have disturbed a measurement between two states.
-func Doubts(before, after State) []string {
+// Doubts says what may have disturbed a measurement, of the states before it, in
+// between and after it. What comes and goes is in those in between alone.
+func Doubts(states ...State) []string {
+	if len(states) == 0 {
+		return nil
+	}
 	var out []string
+	before, after := states[0], states[len(states)-1]
+	w := worstOf(states)
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if before.CPUs > 0 && before.Load > muchLoad*float64(before.CPUs) {
 		add("the machine was busy before the run: load average %.2f on %d CPUs", before.Load, before.CPUs)
+	} else if before.CPUs > 0 && w.load > muchLoad*float64(before.CPUs)+ownLoad {
+		add("the machine was busy during the run: load average up to %.2f on %d CPUs", w.load, before.CPUs)
 	}
 	if after.Total > before.Total {
 		if share := float64(after.Steal-min(before.Steal, after.Steal)) / float64(after.Total-before.Total); share > muchSteal {
 			add("the hypervisor gave %.1f %% of the CPU time to others", 100*share)
+		} else if w.steal > muchStealOnce {
+			add("the hypervisor gave up to %.0f %% of the CPU time to others during one repetition", 100*w.steal)
 		}
 	}
 	if n := after.Throttled - min(before.Throttled, after.Throttled); n > 0 {
@@ -190,18 +205,45 @@ func Doubts(before, after State) []string {
 	switch {
 	case before.MHz == 0:
 		add("the CPU frequency is not shown on this machine: changes of it go unnoticed")
-	case diff(before.MHz, after.MHz) > muchFrequency*before.MHz:
-		add("the CPU frequency went from %.0f to %.0f MHz", before.MHz, after.MHz)
+	case w.high-w.low > muchFrequency*w.high:
+		add("the CPU frequency was between %.0f and %.0f MHz", w.low, w.high)
 	}
-	for _, g := range before.Governors {
+	for _, g := range w.governors {
 		if g != "performance" {
 			add("the CPU frequency governor is %s, not performance", g)
 		}
 	}
-	if before.Limited {
+	if w.limited {
 		add("the CPU frequency is limited below the hardware's maximum")
 	}
 	return out
 }
 
-func diff(a, b float64) float64 { return max(a-b, b-a) }
+// worst is the worst of each thing in a number of states.
+type worst struct {
+	load, steal float64
+	low, high   float64 // MHz
+	limited     bool
+	governors   []string
+}
+
+func worstOf(states []State) worst {
+	w := worst{low: states[0].MHz}
+	for i, s := range states {
+		w.load, w.limited = max(w.load, s.Load), w.limited || s.Limited
+		if s.MHz > 0 {
+			w.low, w.high = min(w.low, s.MHz), max(w.high, s.MHz)
+		}
+		w.governors = append(w.governors, s.Governors...)
+		if i == 0 {
+			continue
+		}
+		p := states[i-1]
+		if s.Total >= p.Total+leastTicks && s.Steal > p.Steal {
+			w.steal = max(w.steal, float64(s.Steal-p.Steal)/float64(s.Total-p.Total))
+		}
+	}
+	slices.Sort(w.governors)
+	w.governors = slices.Compact(w.governors)
+	return w
+}

@@ -66,12 +66,45 @@ func TestDoubts(t *testing.T) {
 		"the machine was busy before the run: load average 3.50 on 2 CPUs",
 		"the hypervisor gave 25.0 % of the CPU time to others",
 		"the cgroup's CPU quota was used up in 5 periods: the process was throttled",
-		"the CPU frequency went from 2000 to 1500 MHz",
+		"the CPU frequency was between 1500 and 2000 MHz",
 		"the CPU frequency governor is powersave, not performance",
 		"the CPU frequency is limited below the hardware's maximum",
 	}))
+	// What came and went between two quiet states.
+	dip := host.Look(tree(map[string]string{
+		"proc/loadavg": "3.50 1 1 1/1 1\n",
+		"proc/stat":    "cpu  120 0 120 840 0 0 0 20 50 0\ncpu0 1\ncpu1 1\n",
+		"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
+		"sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000\n",
+	}))
+	end := host.Look(tree(map[string]string{"proc/stat": "cpu  9000 0 1000 90000 0 0 0 20 50 0\ncpu0 1\ncpu1 1\n"}))
+	g.Expect(host.Doubts(quiet, dip, end)).To(Equal([]string{
+		"the machine was busy during the run: load average up to 3.50 on 2 CPUs",
+		"the hypervisor gave up to 20 % of the CPU time to others during one repetition",
+		"the CPU frequency was between 1500 and 2000 MHz",
+		"the CPU frequency governor is powersave, not performance",
+	}))
+	g.Expect(host.Doubts(quiet, end)).To(BeEmpty())
+	g.Expect(host.Doubts()).To(BeEmpty())
+
 	blind := host.Look(tree(map[string]string{"sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": ""}))
 	g.Expect(host.Doubts(blind, blind)).To(Equal([]string{"the CPU frequency is not shown on this machine: changes of it go unnoticed"}))
+}
+
+func TestFileSystem(t *testing.T) {
+	g := NewWithT(t)
+	root := tree(map[string]string{"proc/self/mountinfo": "" +
+		"1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n" +
+		"2 1 0:5 / /nowhere/a rw - tmpfs tmpfs rw\n" +
+		"3 1 8:2 / /nowhere/a rw - xfs /dev/vdb rw\n" +
+		"4 1 8:3 / /nowhere/with\\040space rw - btrfs /dev/vdc rw\n" +
+		"odd line\n"})
+	for dir, want := range map[string]string{
+		"/nowhere": "ext4 on /dev/vda1", "/nowhere/a/b": "xfs on /dev/vdb", "/nowhere/ab": "ext4 on /dev/vda1", "/nowhere/with space": "btrfs on /dev/vdc",
+	} {
+		g.Expect(host.FileSystem(root, dir)).To(Equal(want), dir)
+	}
+	g.Expect(host.FileSystem(fstest.MapFS{}, "/")).To(BeEmpty())
 }
 
 func TestFindDir(t *testing.T) {

@@ -3,6 +3,8 @@
 package measure
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 
@@ -75,7 +77,27 @@ func Resolve(ref string) (*hwprofiles.Profile, error) {
 // Detected is the reference of the machine that pinlab runs on.
 const Detected = "detected"
 
-// Size is the size of a machine with its resident pods.
-func Size(p *hwprofiles.Profile, pods int) record.Machine {
-	return record.Machine{CPUs: p.OnlineCPUs().Size(), Cores: p.NumCores(), NUMANodes: len(p.NUMANodes), Pods: pods}
+// Size is the size of a machine without pods, and what tells it apart from others
+// of that size.
+func Size(p *hwprofiles.Profile) (record.Machine, error) {
+	topology, err := digest(p)
+	return record.Machine{CPUs: p.OnlineCPUs().Size(), Cores: p.NumCores(), NUMANodes: len(p.NUMANodes), Topology: topology}, err
+}
+
+// digest is made of what the kubelet's managers see of a machine, but for its
+// memory: that of one and the same machine differs by some pages from boot to boot.
+func digest(p *hwprofiles.Profile) (string, error) {
+	info, err := p.MachineInfo()
+	if err != nil {
+		return "", err
+	}
+	for i := range info.Topology {
+		info.Topology[i].Memory, info.Topology[i].HugePages = 0, nil
+	}
+	data, err := json.Marshal(info.Topology)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8]), nil
 }

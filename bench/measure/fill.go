@@ -120,9 +120,12 @@ func (l Layout) state(c record.Config, residents [][]int) ([]byte, error) {
 			pool = pool.Difference(l.Reserved)
 		}
 		for i, cpus := range residents {
-			set := cpuset.New(cpus...)
-			s.Entries[kubelet.ContainerKey{PodUID: "uid-" + residentName(i), Name: containerName}] = observe.FromSet(set)
-			pool = pool.Difference(set)
+			pool = pool.Difference(cpuset.New(cpus...))
+			for k, n := range spread(len(cpus), c.Containers) {
+				key := kubelet.ContainerKey{PodUID: "uid-" + residentName(i), Name: containerName(k)}
+				s.Entries[key] = observe.FromSet(cpuset.New(cpus[:n]...))
+				cpus = cpus[n:]
+			}
 		}
 		s.SharedPool = observe.FromSet(pool)
 	}

@@ -116,7 +116,7 @@ func TestServe(t *testing.T) {
 	input, err := json.Marshal(request(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	var out bytes.Buffer
-	g.Expect(Serve(bytes.NewReader(input), &out)).To(Succeed())
+	g.Expect(Serve(bytes.NewReader(input), &out, nil)).To(Succeed())
 	count := map[record.Operation]int{}
 	var done *Done
 	for d := json.NewDecoder(&out); ; {
@@ -149,10 +149,9 @@ func TestStateStays(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		return state
 	}
-	s, machine, err := newSession(req.Config, req.StateDir)
+	s, err := newSession(req.Config, req.StateDir, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { s.life.Stop() }()
-	g.Expect(machine.Pods).To(Equal(3))
 	before := read()
 	g.Expect(before.Entries).To(HaveLen(3))
 	for range 3 {
@@ -163,15 +162,50 @@ func TestStateStays(t *testing.T) {
 	g.Expect(read()).To(Equal(before))
 }
 
+// TestContainers measures pods of two containers: with scope container each has
+// hints and an alignment of its own, with scope pod there is one for both. The
+// state file has an entry for each container, also of the residents.
+func TestContainers(t *testing.T) {
+	for scope, hints := range map[string]int{"container": 2, "pod": 1} {
+		g := NewWithT(t)
+		req := request(t)
+		req.Config.Containers, req.Config.Request, req.Config.TopologyScope = 2, 3, scope
+		s, err := newSession(req.Config, req.StateDir, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		s.tell = func(op record.Operation, _ time.Duration) {
+			if op == record.Admit {
+				g.Expect(s.calls[kubelet.CallHints].calls % hints).To(Equal(0))
+				g.Expect(s.calls[kubelet.CallAllocate].calls).To(Equal(2*s.calls[kubelet.CallHints].calls/hints), scope)
+			}
+		}
+		read := func() *kubelet.CPUState {
+			data, err := os.ReadFile(filepath.Join(req.StateDir, "cpu_manager_state"))
+			g.Expect(err).NotTo(HaveOccurred())
+			state, err := kubelet.ReadCPUState(data)
+			g.Expect(err).NotTo(HaveOccurred())
+			return state
+		}
+		before := read()
+		g.Expect(before.Entries).To(HaveLen(4), "two residents of two containers")
+		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-0"}]).To(BeEquivalentTo("2,10"))
+		g.Expect(before.Entries[kubelet.ContainerKey{PodUID: "uid-resident-0000", Name: "app-1"}]).To(BeEquivalentTo("4"))
+		g.Expect(s.cycle()).To(Succeed())
+		g.Expect(s.restart()).To(Succeed())
+		g.Expect(s.rejected).To(BeEmpty())
+		g.Expect(read()).To(Equal(before))
+		s.life.Stop()
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	g.Expect(Serve(bytes.NewReader([]byte("{")), &out)).To(MatchError(ContainSubstring("bench worker: read request")))
+	g.Expect(Serve(bytes.NewReader([]byte("{")), &out, nil)).To(MatchError(ContainSubstring("bench worker: read request")))
 	req := request(t)
 	req.Config.Options = map[string]string{"no-such-option": "true"}
 	input, err := json.Marshal(req)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(Serve(bytes.NewReader(input), &out)).To(Succeed())
+	g.Expect(Serve(bytes.NewReader(input), &out, nil)).To(Succeed())
 	g.Expect(out.String()).To(ContainSubstring(`"refused":`))
 	g.Expect(out.String()).To(ContainSubstring("no-such-option"))
 }

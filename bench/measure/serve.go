@@ -60,8 +60,9 @@ type Unsteady struct {
 }
 
 // Serve is a child's whole life: one request on r, replies on w. An error is the
-// harness's own failure; that of a measurement is a reply.
-func Serve(r io.Reader, w io.Writer) error {
+// harness's own failure; that of a measurement is a reply. Between is nil but in a
+// test that makes the measured code slower than it is.
+func Serve(r io.Reader, w io.Writer, between Between) error {
 	var req Request
 	if err := json.NewDecoder(r).Decode(&req); err != nil {
 		return fmt.Errorf("bench worker: read request: %w", err)
@@ -73,7 +74,7 @@ func Serve(r io.Reader, w io.Writer) error {
 			broken = out.Encode(rep)
 		}
 	}
-	done, err := run(req, send)
+	done, err := run(req, between, send)
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused):
@@ -114,8 +115,8 @@ func LeastWarm(repetitions int) time.Duration {
 	return leastWarm / warmShare * time.Duration(repetitions)
 }
 
-func run(req Request, send func(Reply)) (Done, error) {
-	s, _, err := newSession(req.Config, req.StateDir)
+func run(req Request, between Between, send func(Reply)) (Done, error) {
+	s, err := newSession(req.Config, req.StateDir, between)
 	if err != nil {
 		return Done{}, err
 	}

@@ -15,13 +15,20 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
+// Between stands between the managers and their node, where they call it.
+type Between func(kubelet.Node) kubelet.Node
+
 // session is a kubelet with resident pods, and a pod that comes and goes.
 type session struct {
-	config    *kubelet.Config
-	machine   *cadvisor.MachineInfo
-	dir       string
-	request   int
-	node      *node
+	config  *kubelet.Config
+	machine *cadvisor.MachineInfo
+	dir     string
+	request int
+	// containers are those of each pod.
+	containers int
+	node       *node
+	// seen is the node as the kubelet has it.
+	seen      kubelet.Node
 	residents []*v1.Pod
 	life      *kubelet.Lifetime
 	overhead  overhead
@@ -44,52 +51,55 @@ type spent struct {
 func (s spent) plus(d time.Duration) spent { return spent{s.time + d, s.calls + 1} }
 
 // newSession puts the state file in place and starts the kubelet on it.
-func newSession(c record.Config, dir string) (*session, record.Machine, error) {
+func newSession(c record.Config, dir string, between Between) (*session, error) {
 	profile, err := Resolve(c.Profile)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	layout, err := NewLayout(profile)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	lists, err := layout.Residents(c.Fill, c.Request)
 	if err != nil {
-		return nil, record.Machine{}, err
+		return nil, err
 	}
 	s := &session{
-		dir: dir, request: c.Request, node: newNode(), calls: map[kubelet.Call]spent{},
+		dir: dir, request: c.Request, containers: c.Containers, node: newNode(), calls: map[kubelet.Call]spent{},
 		overhead: calibrate(), ticks: c.Policy == PolicyStatic,
 	}
-	machine := Size(profile, len(lists))
+	s.seen = s.node
+	if between != nil {
+		s.seen = between(s.node)
+	}
 	if s.machine, err = profile.MachineInfo(); err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	doc, err := kubeletConfig(c, layout, profile, len(lists))
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	decoder, err := kubelet.NewConfigDecoder()
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	if s.config, err = decoder.Decode(doc); err != nil {
-		return nil, machine, &RefusedError{err}
+		return nil, &RefusedError{err}
 	}
 	for i := range lists {
-		pod := newPod(residentName(i), c.Request)
+		pod := newPod(residentName(i), c.Request, c.Containers)
 		s.residents = append(s.residents, pod)
 		s.node.add(pod)
 		s.node.run(pod)
 	}
 	state, err := layout.state(c, lists)
 	if err != nil {
-		return nil, machine, err
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, observe.CPUStateFile), state, 0o600); err != nil {
-		return nil, machine, err
+		return nil, err
 	}
-	return s, machine, s.restart()
+	return s, s.restart()
 }
 
 // RefusedError says that the kubelet does not start with a configuration.
@@ -106,7 +116,7 @@ func (s *session) restart() error {
 		s.life.Stop()
 	}
 	s.life = kubelet.New(kubelet.Params{
-		Config: s.config, Machine: s.machine, StateDir: s.dir, Node: s.node, SourcesReady: true, NoLog: true,
+		Config: s.config, Machine: s.machine, StateDir: s.dir, Node: s.seen, SourcesReady: true, NoLog: true,
 		OnCall: func(c kubelet.Call, took time.Duration) { s.calls[c] = s.calls[c].plus(took) },
 		OnWrite: func(_ string, write func() error) error {
 			started := time.Now()
@@ -133,7 +143,7 @@ func (s *session) restart() error {
 		}
 		s.sample(record.Readmit, sum)
 		for _, p := range s.residents {
-			if err := s.life.PreStart(p, &p.Spec.Containers[0], containerID(p)); err != nil {
+			if err := s.preStart(p); err != nil {
 				return err
 			}
 		}
@@ -141,11 +151,20 @@ func (s *session) restart() error {
 	return s.life.Reconcile()
 }
 
+// preStart is what the kubelet does before each container of a pod starts.
+func (s *session) preStart(p *v1.Pod) error {
+	for i := range p.Spec.Containers {
+		if err := s.life.PreStart(p, &p.Spec.Containers[i], containerID(p, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cycle lets a pod come and go.
 func (s *session) cycle() error {
 	s.count++
-	pod := newPod("guest-"+strconv.Itoa(s.count), s.request)
-	container := &pod.Spec.Containers[0]
+	pod := newPod("guest-"+strconv.Itoa(s.count), s.request, s.containers)
 	s.node.add(pod)
 	clear(s.calls)
 	s.written = spent{}
@@ -159,7 +178,7 @@ func (s *session) cycle() error {
 		s.node.remove(pod)
 		return s.life.Reconcile()
 	}
-	if err := s.life.PreStart(pod, container, containerID(pod)); err != nil {
+	if err := s.preStart(pod); err != nil {
 		return err
 	}
 	s.node.run(pod)
@@ -169,8 +188,10 @@ func (s *session) cycle() error {
 	s.node.remove(pod)
 	s.written = spent{}
 	started := time.Now()
-	if err := s.life.PostStop(containerID(pod)); err != nil {
-		return err
+	for i := range pod.Spec.Containers {
+		if err := s.life.PostStop(containerID(pod, i)); err != nil {
+			return err
+		}
 	}
 	return s.tick(record.Remove, time.Since(started)-s.overhead.timer)
 }

@@ -25,6 +25,11 @@ type row struct {
 	Label, N, Mean, P50, P90, P99, Max, Note string
 }
 
+type diskRow struct {
+	Label string
+	Cells []string
+}
+
 // HTML writes a page that holds everything: it loads nothing from anywhere.
 func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 	t, err := template.New("report").Parse(page)
@@ -45,6 +50,8 @@ func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 		Environment record.Environment
 		Warnings    []record.Warning
 		Sections    []section
+		Shares      []row
+		Disk        []diskRow
 		Growth      []record.Growth
 		Curves      []template.HTML
 		Unfinished  []row
@@ -75,6 +82,14 @@ func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 		} else if r.Results[i].Rejected != "" {
 			data.Unfinished = append(data.Unfinished, row{Label: report.Label(r.Results, i), Note: "the kubelet rejects the pod: " + r.Results[i].Rejected})
 		}
+	}
+	for i := range r.Results {
+		if text := report.CheckpointShare(&r.Results[i]); text != "" {
+			data.Shares = append(data.Shares, row{Label: report.Label(r.Results, i), Note: text})
+		}
+	}
+	for _, d := range report.DiskCosts(r.Results) {
+		data.Disk = append(data.Disk, diskRow{report.Label(r.Results, d.Index), d.Cells()})
 	}
 	var buf bytes.Buffer
 	if err := t.Execute(&buf, data); err != nil {

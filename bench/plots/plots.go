@@ -59,7 +59,14 @@ func Draw(r *record.Report) ([]Figure, error) {
 // line is the samples of one configuration, sorted and positive.
 type line struct {
 	label  string
+	policy string
 	values plotter.Values
+}
+
+// policyOf is what a configuration's policies are, in the order in which people
+// name them.
+func policyOf(c record.Config) string {
+	return strings.Join([]string{c.Policy, report.OptionsText(c), c.TopologyPolicy, c.TopologyScope}, ", ")
 }
 
 // lines are the samples of an operation. What was too short to be measured is
@@ -76,7 +83,7 @@ func lines(r *record.Report, op record.Operation) []line {
 			values[k] = max(values[k], 1)
 		}
 		slices.Sort(values)
-		out = append(out, line{report.Label(r.Results, i), values})
+		out = append(out, line{report.Label(r.Results, i), policyOf(r.Results[i].Config), values})
 	}
 	return out
 }
@@ -110,14 +117,26 @@ func ecdf(r *record.Report, op record.Operation) (*Figure, error) {
 	return render(p, "ecdf-"+string(op), height)
 }
 
-// boxes draws a box for each configuration, ordered by policy: the quartiles, the
-// median, whiskers to 1.5 times the box, and every sample beyond.
+// boxes draws a box for each configuration: the quartiles, the median, whiskers to
+// 1.5 times the box, and every sample beyond. Those of one policy (and its options,
+// topology policy and scope) stand together and have a colour.
 func boxes(r *record.Report, op record.Operation) (*Figure, error) {
 	list := lines(r, op)
 	if len(list) == 0 {
 		return nil, nil
 	}
-	p := newPlot(fmt.Sprintf("%s: by configuration", op))
+	var policies []string
+	for _, l := range list {
+		if !slices.Contains(policies, l.policy) {
+			policies = append(policies, l.policy)
+		}
+	}
+	rank := func(l line) int { return slices.Index(policies, l.policy) }
+	slices.SortStableFunc(list, func(a, b line) int { return rank(a) - rank(b) })
+	p := newPlot(fmt.Sprintf("%s: by policy and configuration", op))
+	if len(policies) == 1 {
+		p.Title.Text = fmt.Sprintf("%s: by configuration (%s)", op, policies[0])
+	}
 	p.X.Label.Text, p.X.Scale, p.X.Tick.Marker = "time", plot.LogScale{}, timeTicks{}
 	names := make([]string, len(list))
 	for i, l := range list {
@@ -126,13 +145,22 @@ func boxes(r *record.Report, op record.Operation) (*Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.Horizontal, b.FillColor = true, color.RGBA{R: 0xcf, G: 0xe0, B: 0xf3, A: 0xff}
+		b.Horizontal, b.FillColor = true, pale(rank(l))
 		b.GlyphStyle.Radius = vg.Points(1)
 		p.Add(b)
 		names[at] = l.label
 	}
 	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.5, float64(len(list))-0.5 // room for the outer boxes
 	return render(p, "box-"+string(op), height/3+rowHeight*vg.Length(len(list)))
+}
+
+// pale is a colour on which the median's line can be seen.
+func pale(i int) color.Color {
+	const towardsWhite = 3 // parts of four
+	c, _ := color.RGBAModel.Convert(plotutil.Color(i)).(color.RGBA)
+	mix := func(v uint8) uint8 { return uint8((int(v) + towardsWhite*0xff) / (towardsWhite + 1)) }
+	return color.RGBA{R: mix(c.R), G: mix(c.G), B: mix(c.B), A: 0xff}
 }
 
 // growthCurves draws the medians and the fitted laws, one figure for each group
@@ -219,7 +247,13 @@ func render(p *plot.Plot, name string, h vg.Length) (*Figure, error) {
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, err
 	}
-	return &Figure{Name: name, Title: p.Title.Text, SVG: marked(buf.Bytes())}, nil
+	return &Figure{Name: name, Title: p.Title.Text, SVG: marked(fonts(buf.Bytes()))}, nil
+}
+
+// fonts names others of the same widths: texts are placed by those of Liberation
+// Serif, and where a browser has to take a wider font they run into one another.
+func fonts(svg []byte) []byte {
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Serif"), []byte("font-family:Liberation Serif,Tinos,Times New Roman,Nimbus Roman,Times,serif"))
 }
 
 // mark is how a later run knows that a file is its own.

@@ -49,6 +49,7 @@ func TestDraw(t *testing.T) {
 	for _, f := range figures {
 		names = append(names, f.Name)
 		g.Expect(plots.Mine(f.SVG)).To(BeTrue())
+		g.Expect(string(f.SVG)).To(ContainSubstring("font-family:Liberation Serif,Tinos,Times New Roman,"))
 		decoder := xml.NewDecoder(bytes.NewReader(f.SVG))
 		for {
 			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
@@ -62,6 +63,31 @@ func TestDraw(t *testing.T) {
 	again, err := plots.Draw(example(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).To(Equal(figures), "the same data, the same bytes")
+}
+
+// TestBoxesByPolicy draws configurations that the plan has in another order: those
+// of one policy stand together, in the order in which the policies first come.
+func TestBoxesByPolicy(t *testing.T) {
+	g := NewWithT(t)
+	r := example(t)
+	more := example(t).Results
+	for i := range more {
+		more[i].Config.TopologyPolicy = "restricted"
+	}
+	r.Results = []record.Result{r.Results[0], more[0], r.Results[1], more[1]}
+	figures, err := plots.Draw(r)
+	g.Expect(err).NotTo(HaveOccurred())
+	var labels []string
+	for _, m := range regexp.MustCompile(`>((?:small|middle), [a-z]+)<`).FindAllSubmatch(figures[1].SVG, -1) {
+		labels = append(labels, string(m[1]))
+	}
+	g.Expect(figures[1].Name).To(Equal("box-admit"))
+	g.Expect(labels).To(Equal([]string{"middle, restricted", "small, restricted", "middle, none", "small, none"}), "from the bottom to the top")
+	colours := map[string]bool{}
+	for _, m := range regexp.MustCompile(`fill:#[0-9A-Fa-f]{6}`).FindAll(figures[1].SVG, -1) {
+		colours[string(m)] = true
+	}
+	g.Expect(len(colours)).To(BeNumerically(">=", 2), "%v", colours)
 }
 
 // TestDrawExtremes draws what leaves a plot no room: one sample, all alike, zero.
@@ -95,7 +121,7 @@ func TestHTML(t *testing.T) {
 	for _, m := range regexp.MustCompile(`<section[^>]* id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		ids = append(ids, m[1])
 	}
-	g.Expect(ids).To(Equal([]string{"warnings", "unfinished", "admit", "remove", "growth"}))
+	g.Expect(ids).To(Equal([]string{"warnings", "unfinished", "admit", "remove", "growth"}), "no checkpoints, no disk")
 	for _, tag := range []string{"section", "table", "svg", "ul", "body", "html"} {
 		opened := len(regexp.MustCompile(`<`+tag+`[\s>]`).FindAllString(page, -1))
 		g.Expect(strings.Count(page, "</"+tag+">")).To(Equal(opened), tag)

@@ -70,6 +70,9 @@ type Config struct {
 	// Request is the number of CPUs of the pod that comes and goes, and of each
 	// resident pod.
 	Request int `json:"request"`
+	// Containers is over how many containers each pod spreads its CPUs; 0 in
+	// files from before there was a choice is one.
+	Containers int `json:"containers,omitempty"`
 	// Storage is where the state files lie.
 	Storage Storage `json:"storage"`
 }
@@ -85,8 +88,13 @@ func (c Config) Name() string {
 		}
 		options = strings.Join(list, ",")
 	}
-	return fmt.Sprintf("profile=%s/policy=%s/options=%s/topology=%s/scope=%s/fill=%s/request=%d/storage=%s",
-		c.Profile, c.Policy, options, c.TopologyPolicy, c.TopologyScope, c.Fill, c.Request, c.Storage)
+	// One container goes without saying, as it did before there could be more.
+	containers := ""
+	if c.Containers > 1 {
+		containers = fmt.Sprintf("/containers=%d", c.Containers)
+	}
+	return fmt.Sprintf("profile=%s/policy=%s/options=%s/topology=%s/scope=%s/fill=%s/request=%d%s/storage=%s",
+		c.Profile, c.Policy, options, c.TopologyPolicy, c.TopologyScope, c.Fill, c.Request, containers, c.Storage)
 }
 
 // Machine is the size of what a profile stands for.
@@ -96,6 +104,9 @@ type Machine struct {
 	NUMANodes int `json:"numaNodes"`
 	// Pods are the resident ones.
 	Pods int `json:"pods"`
+	// Topology tells machines apart that have the same sizes: a digest of how
+	// CPUs, caches and NUMA nodes lie.
+	Topology string `json:"topology,omitempty"`
 }
 
 // Status says how the measurement of a configuration ended.
@@ -175,16 +186,18 @@ type Overhead struct {
 
 // Environment is where and with what the measuring was done.
 type Environment struct {
-	Kubelet   string    `json:"kubelet"`
-	Pinlab    string    `json:"pinlab,omitempty"`
-	Go        string    `json:"go"`
-	OS        string    `json:"os"`
-	Arch      string    `json:"arch"`
-	CPUModel  string    `json:"cpuModel,omitempty"`
-	CPUs      int       `json:"cpus"`
-	MemoryDir string    `json:"memoryDir,omitempty"`
-	DiskDir   string    `json:"diskDir,omitempty"`
-	Started   time.Time `json:"started"`
+	Kubelet   string `json:"kubelet"`
+	Pinlab    string `json:"pinlab,omitempty"`
+	Go        string `json:"go"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+	CPUModel  string `json:"cpuModel,omitempty"`
+	CPUs      int    `json:"cpus"`
+	MemoryDir string `json:"memoryDir,omitempty"`
+	DiskDir   string `json:"diskDir,omitempty"`
+	// DiskSystem is the file system of DiskDir and what it lies on.
+	DiskSystem string    `json:"diskSystem,omitempty"`
+	Started    time.Time `json:"started"`
 	// Seconds is how long it all took.
 	Seconds float64 `json:"seconds"`
 }

@@ -53,6 +53,9 @@ func Comparison(w io.Writer, c *compare.Comparison) error {
 	}
 	fmt.Fprintf(&buf, "\n%d compared: %d slower, %d faster by more than %.3g %%; %d by less; %d the same",
 		len(c.Rows), count[compare.Slower], count[compare.Faster], 100*c.Threshold, count[compare.Small], count[compare.Same])
+	if n := count[compare.Broken]; n > 0 {
+		fmt.Fprintf(&buf, "; %d broken", n)
+	}
 	if n := count[compare.NeedMore]; n > 0 {
 		fmt.Fprintf(&buf, "; %d need more repetitions", n)
 	}
@@ -137,6 +140,8 @@ func Annotations(w io.Writer, c *compare.Comparison) error {
 			if text == "" {
 				text = fmt.Sprintf("%s slower (%s to %s, p=%.3f)", Percent(r.Delta), Time(r.Old), Time(r.New), r.Adjusted)
 			}
+		case compare.Broken:
+			level = "error"
 		case compare.NeedMore, compare.Incomparable:
 			level = "warning"
 		default:

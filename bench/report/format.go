@@ -78,6 +78,7 @@ func configColumns() []column {
 		{"FILL", func(r *record.Result) string { return r.Config.Fill }},
 		{"PODS", func(r *record.Result) string { return strconv.Itoa(r.Machine.Pods) }},
 		{"REQUEST", func(r *record.Result) string { return strconv.Itoa(r.Config.Request) }},
+		{"CONTAINERS", func(r *record.Result) string { return strconv.Itoa(max(r.Config.Containers, 1)) }},
 		{"STORAGE", func(r *record.Result) string { return string(r.Config.Storage) }},
 	}
 }

@@ -93,6 +93,39 @@ func TestTable(t *testing.T) {
 	golden(t, "table.txt", buf.Bytes())
 }
 
+// TestDiskCosts takes the time in memory from that on disk, for configurations that
+// differ in nothing else.
+func TestDiskCosts(t *testing.T) {
+	g := NewWithT(t)
+	at := func(s record.Storage, request int, p50 map[record.Operation]float64) record.Result {
+		r := record.Result{Config: record.Config{Profile: "x", Policy: "static", Fill: "empty", Request: request, Storage: s}, Status: record.Done}
+		for op, v := range p50 {
+			r.Add(op, 0, []float64{v})
+			r.Of(op).Summary = &record.Summary{P50: v}
+		}
+		return r
+	}
+	results := []record.Result{
+		at(record.Disk, 1, map[record.Operation]float64{record.Admit: 5e6, record.Checkpoint: 4e6, record.Hints: 1e5, record.Restart: 1e6}),
+		at(record.Memory, 1, map[record.Operation]float64{record.Admit: 1e6, record.Checkpoint: 2e5, record.Hints: 1e5, record.Remove: 3e5, record.Restart: 1.1e6}),
+		at(record.Disk, 2, map[record.Operation]float64{record.Admit: 5e6}),
+	}
+	var got [][]string
+	for _, d := range report.DiskCosts(results) {
+		g.Expect(d.Index).To(Equal(0))
+		got = append(got, d.Cells())
+	}
+	g.Expect(got).To(Equal([][]string{
+		{"admit", "1.00ms", "5.00ms", "4.00ms", "80%"}, {"checkpoint", "200µs", "4.00ms", "3.80ms", "95%"},
+		{"restart", "1.10ms", "1.00ms", "-100µs", "-10%"},
+	}))
+	g.Expect(report.CheckpointShare(&results[0])).To(Equal("80%"))
+	g.Expect(report.CheckpointShare(&results[2])).To(BeEmpty())
+	var buf bytes.Buffer
+	g.Expect(report.Table(&buf, &record.Report{Results: results})).To(Succeed())
+	g.Expect(buf.String()).To(MatchRegexp(`x +0 +0 +1 +admit +1.00ms +5.00ms +4.00ms +80%|x +1 +admit +1.00ms +5.00ms +4.00ms +80%`))
+}
+
 func TestTableOfNothing(t *testing.T) {
 	g := NewWithT(t)
 	var buf bytes.Buffer

@@ -67,6 +67,8 @@ func Table(w io.Writer, r *record.Report) error {
 			partsTable(&buf, r.Results, differ)
 		}
 	}
+	shareTable(&buf, r.Results, differ)
+	diskTable(&buf, r.Results, differ)
 	unfinished(&buf, r.Results)
 	growthTable(&buf, r.Growth)
 	_, err := w.Write(buf.Bytes())

@@ -63,6 +63,9 @@ interrupted.`,
   pinlab bench --profile epyc-9654-2s-nps4 --topology-policy single-numa-node \
       --policy-option full-pcpus-only=true --fill half --fill nearly-full --request 8
 
+  # does it matter that NUMA nodes are sought for the pod as a whole?
+  pinlab bench --topology-scope container --topology-scope pod --containers 4 --request 8
+
   # keep the samples, upgrade, and compare
   pinlab bench --save old.json
   pinlab bench --save new.json
@@ -99,6 +102,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&r.TopologyScopes, "topology-scope", nil, "container (default) or pod; may be repeated")
 	flags.StringArrayVar(&r.Fills, "fill", nil, "what the node holds: empty, half, fragmented (these three by default), nearly-full, or a share like 25%; may be repeated")
 	flags.IntSliceVar(&r.Requests, "request", nil, "CPUs of the pod that comes and goes, and of each resident pod (default 4); may be repeated")
+	flags.IntSliceVar(&r.Containers, "containers", nil, "containers over which each pod spreads its CPUs (default 1, or 2 with --topology-scope); may be repeated")
 	flags.StringArrayVar(&r.Storages, "storage", nil, "where the state files lie: memory, disk (default both); may be repeated")
 	flags.StringArrayVar(&r.Operations, "operation", nil, "admit, hints, merge, allocate, checkpoint, fit, remove, reconcile, restart, readmit (default all); may be repeated")
 	flags.IntVar(&r.Repetitions, "repetitions", bench.DefaultRepetitions, "processes for each configuration")

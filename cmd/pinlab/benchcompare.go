@@ -36,10 +36,14 @@ verdict, the answer is how many it would need.
 What is compared are the medians of the repetitions: samples of one process are
 not independent of one another.
 
-With GITHUB_ACTIONS=true the regressions are written as annotations, too.
+With GITHUB_ACTIONS=true regressions are written as annotations, too.
 
-Exit codes: 0 nothing is slower, 1 something is, 2 bad input or usage, 3 the
-answer could not be written.`,
+What OLD measured and NEW could not (a crash, a kubelet that does not start, a pod
+that is rejected) is broken, which counts as slower. What is not the same in both,
+like another machine under the same name, is not compared, and that is said.
+
+Exit codes: 0 nothing is slower or broken, 1 something is, 2 bad input or usage,
+3 the answer could not be written.`,
 		Example: `  pinlab bench --save old.json
   pinlab bench --save new.json
   pinlab bench compare old.json new.json
