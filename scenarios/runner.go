@@ -232,7 +232,7 @@ func (r *replay) told(ctx context.Context, e *Expect) (observe.Told, error) {
 	}
 	teller, ok := r.target.(Teller)
 	if !ok {
-		return observe.Told{}, fmt.Errorf("%w: metrics and podResources", ErrUnsupported)
+		return observe.Told{}, fmt.Errorf("%w: metrics, podResources and cpuMax", ErrUnsupported)
 	}
 	told, err := teller.Told(ctx)
 	if err != nil {
