@@ -49,7 +49,7 @@ func (c *celEnv) once(expr string) (cel.Program, []string) {
 func celNames() []string {
 	return []string{
 		"kubelet", "kubeletError", "config", "online", "reserved", "sharedPool", "containers", "container", "pods",
-		"admissions", "stale", "checkpoint", "violations", "log", "profile", "resizes", "metrics", "podResources",
+		"admissions", "stale", "checkpoint", "violations", "log", "profile", "resizes", "metrics", "podResources", "cpuMax",
 		"cpus", "count", "overlaps", "subset", "union", "minus", "size",
 	}
 }
@@ -76,6 +76,7 @@ func newCELEnv() (*celEnv, error) {
 		cel.Variable("resizes", cel.ListType(object)),
 		cel.Variable("metrics", object),
 		cel.Variable("podResources", cel.MapType(text, object)),
+		cel.Variable("cpuMax", cel.MapType(text, text)),
 		cel.Function("cpus", cel.Overload("cpus_string", []*cel.Type{text}, cel.ListType(cel.IntType), cel.UnaryBinding(
 			onSet(func(s cpuset.CPUSet) ref.Val { return types.DefaultTypeAdapter.NativeToValue(s.List()) })))),
 		cel.Function("count", cel.Overload("count_string", []*cel.Type{text}, cel.IntType, cel.UnaryBinding(

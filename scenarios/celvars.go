@@ -49,7 +49,7 @@ func celVars(seen *Seen) map[string]any {
 		"stale": celAssignments(o.Stale), "checkpoint": celCheckpoint(o),
 		"violations": broken, "log": lines, "profile": func() any { return celProfile(seen.Profile) }, // made when it is asked for
 		"metrics":      map[string]any{"exclusiveCPUs": seen.Told.ExclusiveCPUs, "sharedPoolMilliCPUs": seen.Told.SharedPoolMilliCPUs},
-		"podResources": celListed(seen.Told.PodResources),
+		"podResources": celListed(seen.Told.PodResources), "cpuMax": seen.Told.CPUMax,
 	}
 }
 

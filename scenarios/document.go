@@ -33,6 +33,7 @@ type head struct {
 	HoldInit    bool            `json:"holdInit"`
 	Devices     []Device        `json:"devices"`
 	Violates    []Violates      `json:"violates"`
+	Affects     *Affects        `json:"affects"`
 	Steps       rawNode         `json:"steps"`
 }
 
@@ -148,6 +149,11 @@ func (l *loading) scenario(root *node) *Scenario {
 	}
 	s.Violates = h.Violates
 	l.violates(root.get("violates"), s.Violates)
+	s.Affects = h.Affects
+	if n := root.get("affects"); s.Affects != nil && n != nil && n.kind == mapping {
+		s.Affects.Line = n.line
+		l.versions(n, "affects", &Violates{Since: s.Affects.Since, Until: s.Affects.Until})
+	}
 	return s
 }
 
@@ -338,11 +344,16 @@ func (l *loading) violates(list *node, declared []Violates) {
 		for _, name := range v.Steps {
 			l.scope.checkStep(l, n.lineOf("steps"), at, name)
 		}
-		l.versionBound(n, at, "since", v.Since)
-		l.versionBound(n, at, "until", v.Until)
-		if v.empty() {
-			l.errorf(n.lineOf("until"), "%s: until %s is not after since %s", at, v.Until, v.Since)
-		}
+		l.versions(n, at, v)
+	}
+}
+
+// versions checks a range of kubelet versions.
+func (l *loading) versions(n *node, at string, v *Violates) {
+	l.versionBound(n, at, "since", v.Since)
+	l.versionBound(n, at, "until", v.Until)
+	if v.empty() {
+		l.errorf(n.lineOf("until"), "%s: until %s is not after since %s", at, v.Until, v.Since)
 	}
 }
 

@@ -103,7 +103,7 @@ func unknown(what, name string, valid []string) string {
 // didYouMean names the nearest of the valid names, or all of them when they
 // are few and none is near.
 func didYouMean(name string, valid []string) string {
-	const few = 12
+	const few = 13
 	near, alone := nearest(name, valid)
 	if near != "" && (alone || len(valid) > few) {
 		return fmt.Sprintf("; did you mean %q?", near)

@@ -60,7 +60,7 @@ func (e *Expect) asksTold() bool {
 	return slices.ContainsFunc(e.CEL, func(x CELExpr) bool { return asksTold.MatchString(x.Expr) })
 }
 
-var asksTold = regexp.MustCompile(`\b(metrics|podResources)\b`)
+var asksTold = regexp.MustCompile(`\b(metrics|podResources|cpuMax)\b`)
 
 func (e *Expect) checkNode(c *checking) {
 	o := &c.seen.Observation

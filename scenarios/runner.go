@@ -111,6 +111,15 @@ func (r *replay) steps(ctx context.Context) {
 		r.result.end(ctx, err, "read the kubelet's version")
 		return
 	}
+	why, err := r.scenario.unaffected(r.target.KubeletVersion())
+	if err != nil {
+		r.result.end(ctx, err, "read the kubelet's version")
+		return
+	}
+	if why != "" {
+		r.result.Verdict, r.result.Reason = Skip, why
+		return
+	}
 	r.result.Steps = make([]observe.Step, 0, len(r.scenario.Steps))
 	for i := range r.scenario.Steps {
 		step := &r.scenario.Steps[i]
@@ -140,6 +149,9 @@ func (r *replay) steps(ctx context.Context) {
 	}
 	r.settle(r.nextExpect(len(r.result.Steps)))
 	r.result.conclude(r.unseen())
+	if r.result.Verdict == Fail {
+		r.result.Failures = append(r.result.Failures, r.maybeFixed()...)
+	}
 }
 
 // said is a step in words, whatever its event does.
@@ -232,7 +244,7 @@ func (r *replay) told(ctx context.Context, e *Expect) (observe.Told, error) {
 	}
 	teller, ok := r.target.(Teller)
 	if !ok {
-		return observe.Told{}, fmt.Errorf("%w: metrics and podResources", ErrUnsupported)
+		return observe.Told{}, fmt.Errorf("%w: metrics, podResources and cpuMax", ErrUnsupported)
 	}
 	told, err := teller.Told(ctx)
 	if err != nil {

@@ -52,7 +52,10 @@ type Scenario struct {
 	// Violates declares the invariants this scenario breaks, by design or
 	// because of a known bug.
 	Violates []Violates
-	Steps    []Step
+	// Affects is set for a scenario whose expectations are a known bug's: the
+	// kubelet versions that have it. On others it is skipped.
+	Affects *Affects
+	Steps   []Step
 
 	sum [sha256.Size]byte // of the file
 }
@@ -77,6 +80,14 @@ type Device struct {
 	ID       string `json:"id"`
 	// NUMANode is hwprofiles.None for a device without a node.
 	NUMANode int `json:"numaNode"`
+}
+
+// Affects bounds the kubelet versions with a bug that no invariant shows. Until is
+// the first version without it. Empty is unbounded.
+type Affects struct {
+	Since string `json:"since"`
+	Until string `json:"until"`
+	Line  int    `json:"-"`
 }
 
 // Violates declares that an invariant is broken, and since when upstream

@@ -47,6 +47,37 @@ func (v *Violates) empty() bool {
 	return err == nil && !inRange
 }
 
+// unaffected says why a scenario about a known bug does not apply to a kubelet;
+// "" when it does.
+func (s *Scenario) unaffected(kubelet string) (string, error) {
+	a := s.Affects
+	if a == nil {
+		return "", nil
+	}
+	inRange, err := (&Violates{Since: a.Since, Until: a.Until}).covers(kubelet)
+	if err != nil || inRange {
+		return "", err
+	}
+	why := "is about a bug of kubelets"
+	if a.Since != "" {
+		why += " since " + a.Since
+	}
+	if a.Until != "" {
+		why += " until " + a.Until
+	}
+	return why + ", this is " + kubelet, nil
+}
+
+// maybeFixed is what a failure of a scenario about a known bug may mean.
+func (r *replay) maybeFixed() []string {
+	a := r.scenario.Affects
+	if a == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("the scenario tells a known bug as kubelet %s is said to have it: upstream may have fixed it, update affects (%s)",
+		r.target.KubeletVersion(), (&Error{File: r.scenario.File, Line: a.Line}).place())}
+}
+
 // declared is a violates entry that is about the version under test.
 type declared struct {
 	*Violates

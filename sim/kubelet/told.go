@@ -30,11 +30,11 @@ func (l *Lifetime) register() error {
 	return nil
 }
 
-// Told is what the kubelet tells others of its containers: its metrics, and
-// what upstream's own podresources server answers to List. The pods are all
+// Told is what the kubelet tells others of its containers: its metrics, what
+// upstream's own podresources server answers to List, and the cgroups' CPU quotas. The pods are all
 // those the kubelet knows, ended ones included.
 func (l *Lifetime) Told(pods []*v1.Pod) (observe.Told, error) {
-	told := observe.Told{PodResources: []observe.ListedContainer{}}
+	told := observe.Told{PodResources: []observe.ListedContainer{}, CPUMax: l.cpuMax(pods)}
 	families, err := l.metrics.Gather()
 	if err != nil {
 		return told, fmt.Errorf("metrics: %w", err)

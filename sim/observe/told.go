@@ -1,6 +1,7 @@
 package observe
 
-// Told is what a kubelet tells others: its metrics, and its podresources API.
+// Told is what a kubelet tells others: its metrics, its podresources API, and the
+// quotas that it writes into cgroups.
 type Told struct {
 	// ExclusiveCPUs and SharedPoolMilliCPUs are the gauges
 	// kubelet_cpu_manager_exclusive_cpu_allocation_count and
@@ -8,6 +9,9 @@ type Told struct {
 	ExclusiveCPUs, SharedPoolMilliCPUs int
 	// PodResources is the answer to List, in its order.
 	PodResources []ListedContainer
+	// CPUMax is the cpu.max of cgroups as the kernel has it, "max 100000" or
+	// "50000 100000", keyed pod and pod/container.
+	CPUMax map[string]string
 }
 
 // ListedContainer is one container of the podresources API.
