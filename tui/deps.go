@@ -28,8 +28,6 @@ type Question struct {
 	Config  []byte
 	// State is what other pods had at the time; nil for nothing.
 	State *observe.Checkpoint
-	// Devices are those of the scenario.
-	Devices []scenarios.Device
 }
 
 // ProfileInfo and ScenarioInfo are lines to choose from.

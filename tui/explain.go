@@ -37,7 +37,12 @@ func (m *Model) askExplain() tea.Cmd {
 		return nil
 	}
 	p := e.pods[row.pod]
-	key := fmt.Sprintf("%s %d", row.pod, p.turn)
+	key, at := fmt.Sprintf("%s %d", row.pod, p.turn), p.asked
+	if p.turn == 0 { // what would be decided on the node as it is now
+		f := e.last()
+		key = fmt.Sprintf("%s after %d", row.pod, f.step.Index)
+		at = asked{profile: f.profile, config: e.config, before: others(&f.step, row.pod)}
+	}
 	if e.explain.key == key {
 		return nil
 	}
@@ -49,7 +54,7 @@ func (m *Model) askExplain() tea.Cmd {
 		e.explain = explanation{key: key, err: err}
 		return nil
 	}
-	q := Question{Pod: manifest, Profile: e.last().profile, Config: p.config, State: p.before}
+	q := Question{Pod: manifest, Profile: at.profile, Config: at.config, State: at.before}
 	ctx, cancel := context.WithCancel(m.ctx)
 	e.explain = explanation{key: key, asking: true, cancel: cancel}
 	ask, wait := m.deps.Explain, m.restless

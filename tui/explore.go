@@ -47,14 +47,21 @@ const maxQueue = 32
 // created is what is remembered of a pod to explain it.
 type created struct {
 	pod *corev1.Pod
-	// before is what others had when the kubelet last decided about the pod,
-	// config what it ran with.
-	before *observe.Checkpoint
-	config json.RawMessage
+	// asked is what the kubelet knew when it last decided about the pod.
+	asked asked
 	// answer is the kubelet's last one.
 	answer observe.Admission
-	// turn tells the decisions about pods of one name apart.
+	// turn tells the decisions about pods of one name apart; 0 says that there
+	// was none yet.
 	turn int
+}
+
+// asked is the node as a decision found it: the machine, the configuration, and
+// what other pods had.
+type asked struct {
+	profile *hwprofiles.Profile
+	config  json.RawMessage
+	before  *observe.Checkpoint
 }
 
 // explore is the state of the explorer.
@@ -64,7 +71,8 @@ type explore struct {
 	filter filter
 
 	session Session
-	ref     string // of the profile
+	ref     string              // of the profile
+	began   *hwprofiles.Profile // as it was at the start
 	story   story.Story
 	config  json.RawMessage
 	frames  []frame
