@@ -103,4 +103,6 @@ type Options struct {
 	// Background asks the terminal whether it is light or dark, and follows.
 	Background bool
 	NoMouse    bool
+	// NoColor says that the user wants no colours, whatever the theme.
+	NoColor bool
 }

@@ -17,6 +17,9 @@ type explanation struct {
 	text   string
 	err    error
 	asking bool
+	// memory says that other pods hold memory of a memory manager, whose state
+	// the question does not have.
+	memory bool
 	cancel context.CancelFunc
 }
 
@@ -56,7 +59,7 @@ func (m *Model) askExplain() tea.Cmd {
 	}
 	q := Question{Pod: manifest, Profile: at.profile, Config: at.config, State: at.before}
 	ctx, cancel := context.WithCancel(m.ctx)
-	e.explain = explanation{key: key, asking: true, cancel: cancel}
+	e.explain = explanation{key: key, asking: true, memory: holdsMemory(&at), cancel: cancel}
 	ask, wait := m.deps.Explain, m.restless
 	return func() tea.Msg {
 		defer cancel()
@@ -68,6 +71,14 @@ func (m *Model) askExplain() tea.Cmd {
 		text, err := ask(ctx, q)
 		return explained{key, text, err}
 	}
+}
+
+func holdsMemory(a *asked) bool {
+	var c struct {
+		MemoryManagerPolicy string `json:"memoryManagerPolicy"`
+	}
+	_ = json.Unmarshal(a.config, &c) // the loader has read it already
+	return c.MemoryManagerPolicy == "Static" && a.before != nil && len(a.before.Entries) > 0
 }
 
 // explained is the managers' answer.

@@ -9,6 +9,7 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/tui/cpumap"
 	"github.com/pinlab/pinlab/tui/story"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // focus is the pane that takes the keys.
@@ -91,6 +92,8 @@ type explore struct {
 
 	tab      int
 	paneFrom int
+	lines    []view.Line // of the pane
+	onCPU    bool        // the pane explains the selected CPU, not the pod
 	explain  explanation
 	names    map[string]int
 }
@@ -131,6 +134,14 @@ func (e *explore) push(f frame) {
 	e.frames = append(e.frames, f)
 }
 
+// turnTo gives a pane the focus. What had it last of map and list is explained.
+func (e *explore) turnTo(f focus) {
+	e.focus, e.paneFrom = f, 0
+	if f != onPane {
+		e.onCPU = f == onMap
+	}
+}
+
 // show takes over the last frame into map and rows.
 func (e *explore) show() {
 	f := e.last()
@@ -143,9 +154,11 @@ func (e *explore) show() {
 		before = cpumap.NewOwners(&p.step.Observation, p.profile, e.letters).Marks(cpumap.NewMachine(p.profile))
 	}
 	e.mapState.show(f.profile, f.step.Observation, before, e.filter.text)
+	at := max(e.at(), 0)
 	e.rows = podRows(&f.step.Observation, e.owners, e.pods, e.filter.text)
 	if e.row() == nil && len(e.rows) > 0 {
-		e.selected = e.rows[0].ref
+		// The neighbour of a row that is gone: the next one in its place.
+		e.selected = e.rows[min(at, len(e.rows)-1)].ref
 	}
 }
 

@@ -90,7 +90,7 @@ func (o opened) take(m *Model) tea.Cmd {
 	}
 	fresh := newExplore()
 	fresh.session, fresh.ref, fresh.began = o.session, o.ref, o.profile
-	fresh.tab, fresh.focus = e.tab, e.focus
+	fresh.tab, fresh.focus, fresh.onCPU = e.tab, e.focus, e.onCPU
 	*e = *fresh
 	return o.done.take(m)
 }

@@ -132,7 +132,7 @@ func (f tuiFlags) options(cmd *cobra.Command, args []string) (tui.Options, error
 		return o, fmt.Errorf("--theme %q: want auto, dark, light or none", f.theme)
 	}
 	if os.Getenv("NO_COLOR") != "" {
-		o.Theme, o.Background = paint.Plain, false
+		o.Theme, o.Background, o.NoColor = paint.Plain, false, true
 	}
 	if _, err := worker.Resolve(f.profile, "/"); err != nil {
 		return o, fmt.Errorf("--profile %s: %w", f.profile, err)
