@@ -58,15 +58,18 @@ func Resolve(ref string) (*Profile, error) {
 	switch {
 	case strings.TrimSpace(ref) == "":
 		return nil, errors.New("no profile is named; want a name, a file, or a shape like sockets=2 cores=24")
-	case strings.Contains(ref, "="):
-		if strings.HasSuffix(ref, ".yaml") || strings.HasSuffix(ref, ".yml") {
-			return ParseFile(ref)
-		}
-		return ParseShape(ref)
-	case strings.Contains(ref, "/"), strings.HasSuffix(ref, ".yaml"), strings.HasSuffix(ref, ".yml"):
+	case NamesFile(ref):
 		return ParseFile(ref)
+	case strings.Contains(ref, "="):
+		return ParseShape(ref)
 	}
 	return Load(strings.TrimSpace(ref))
+}
+
+// NamesFile says that Resolve takes a reference for the name of a file.
+func NamesFile(ref string) bool {
+	return strings.HasSuffix(ref, ".yaml") || strings.HasSuffix(ref, ".yml") ||
+		strings.Contains(ref, "/") && !strings.Contains(ref, "=")
 }
 
 // ParseFile reads a profile file from disk. It waits for no writer of a FIFO:

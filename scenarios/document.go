@@ -199,7 +199,7 @@ func (l *loading) profile(n *node, at, name string) string {
 		// Said already: the decoder wanted a text.
 	case name == "":
 		l.errorf(line, "%s is missing; want the name of a machine, a profile file or a shape", at)
-	case namesFile(name):
+	case hwprofiles.NamesFile(name):
 		data, shown, ok := l.readFile(name, line, at)
 		if !ok {
 			return name
@@ -220,13 +220,6 @@ func (l *loading) profile(n *node, at, name string) string {
 		}
 	}
 	return name
-}
-
-// namesFile says that hwprofiles.Resolve would take a profile's name for that
-// of a file.
-func namesFile(name string) bool {
-	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") ||
-		strings.Contains(name, "/") && !strings.Contains(name, "=")
 }
 
 func (l *loading) requires(root *node, r *requires) *Requires {

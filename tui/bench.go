@@ -10,11 +10,13 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // bench is the state of the bench view.
 type bench struct {
-	filter  filter
 	profile string
 	compare int // index of a comparison
 	latest  BenchUpdate
@@ -23,7 +25,7 @@ type bench struct {
 	cancel  context.CancelFunc
 	saved   string
 	tab     int
-	from    int // first line shown where not all fits
+	from    int // first line of the warnings shown
 }
 
 func newBench(profile string) *bench { return &bench{profile: profile} }
@@ -108,8 +110,8 @@ func (m *Model) startBench() tea.Cmd {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(m.ctx)
-	b.cancel, b.running, b.latest, b.saved = cancel, true, BenchUpdate{}, ""
-	b.spec = BenchSpec{Profile: b.profile, Comparison: m.deps.Comparisons[b.compare]}
+	b.cancel, b.running, b.latest, b.saved, b.from = cancel, true, BenchUpdate{}, "", 0
+	b.spec = m.nextBench()
 	f, run, spec := newFeed(), m.deps.Bench, b.spec
 	go func() {
 		defer cancel()
@@ -138,6 +140,7 @@ func (m *Model) benchKey(k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, keys.Profile):
 		return m.pickProfile("measure on another machine", func(ref string) tea.Cmd {
 			b.profile = ref
+			m.offerBench()
 			return nil
 		})
 	case key.Matches(k, keys.TabRight), key.Matches(k, keys.Right), key.Matches(k, keys.Next):
@@ -145,9 +148,53 @@ func (m *Model) benchKey(k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, keys.TabLeft), key.Matches(k, keys.Left), key.Matches(k, keys.Prev):
 		b.tab = (b.tab + tabs - 1) % tabs
 	default:
-		b.from = scrollKey(m, k, b.from, 5)
+		b.from = scrollKey(m, k, b.from, leastNotes)
 	}
 	return nil
+}
+
+// nextBench is what enter would measure.
+func (m *Model) nextBench() BenchSpec {
+	s := BenchSpec{Profile: m.bench.profile}
+	if i := m.bench.compare; i < len(m.deps.Comparisons) {
+		s.Comparison = m.deps.Comparisons[i]
+	}
+	return s
+}
+
+// offerBench says what has been chosen.
+func (m *Model) offerBench() {
+	s := m.nextBench()
+	text := "enter measures "
+	if m.bench.running {
+		text = "the next one, when this is done or x has stopped it, is of "
+	}
+	m.say(text + s.Comparison.Name + " on " + s.Profile)
+}
+
+// subject is the machine that the figures are of, or will be.
+func (b *bench) subject() string {
+	if b.running || len(b.latest.Operations) > 0 {
+		return b.spec.Profile
+	}
+	return b.profile
+}
+
+// arrange keeps what is shown within what there is.
+func (b *bench) arrange(a paint.Area) {
+	if n := len(b.latest.Operations); n > 0 {
+		b.tab = min(b.tab, n-1)
+		l := b.layout(a)
+		b.from = clampFrom(b.from, len(l.warnings), l.notes.H)
+	}
+}
+
+// benchClick takes a click on an operation's name.
+func (m *Model) benchClick(x, y int) {
+	b := m.bench
+	if rule := benchRule(m.area()); len(b.latest.Operations) > 0 && rule.Contains(x, y) {
+		b.tab = view.TabAt(rule.W, b.latest.names(), b.tab, x-rule.X)
+	}
 }
 
 func (m *Model) pickComparison() {
@@ -155,6 +202,7 @@ func (m *Model) pickComparison() {
 	for i, c := range m.deps.Comparisons {
 		choices = append(choices, choice{name: c.Name, note: c.Note, do: func(m *Model) tea.Cmd {
 			m.bench.compare = i
+			m.offerBench()
 			return nil
 		}})
 	}

@@ -30,6 +30,18 @@ type BenchUpdate struct {
 	// Done says that this is the last update, and that its samples can be saved;
 	// Stopped that the run was ended before all was measured.
 	Done, Stopped bool
+	// Streamed counts the samples that were shown, Reported those of the report
+	// that can be saved; the latter is 0 before there is one.
+	Streamed, Reported int
+}
+
+// names are those of the operations.
+func (u *BenchUpdate) names() []string {
+	names := make([]string, 0, len(u.Operations))
+	for _, op := range u.Operations {
+		names = append(names, op.Name)
+	}
+	return names
 }
 
 // BenchOperation is one path through the managers, policy beside policy.
@@ -52,6 +64,7 @@ type BenchSeries struct {
 	// P90 and P99 are nil where there are too few samples beyond them.
 	P90, P99 *float64
 	Max      float64
-	// Note says why there are no figures, such as a run that took too long.
+	// Note says why there are no figures, or what those there are mean: of a run
+	// that took too long, or of a pod that was rejected.
 	Note string
 }

@@ -29,6 +29,7 @@ type configForm struct {
 	at, top int
 	editing bool
 	input   input
+	rows    paint.Area
 }
 
 // policyOptions are the CPU manager's, as in the kubelet's documentation.
@@ -118,6 +119,7 @@ func (f *configForm) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
 		switch k.String() {
 		case "enter":
 			x.value, f.editing = strings.TrimSpace(f.input.String()), false
+			f.at = min(f.at+1, len(f.fields)-1) // enter edits here, and applies there
 		case "esc":
 			f.editing = false
 		default:
@@ -128,22 +130,23 @@ func (f *configForm) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, m.keys.Back), key.Matches(k, m.keys.Quit):
 		m.overlay = nil
+	case len(x.choices) == 0 && (key.Matches(k, m.keys.Enter) || k.String() == "space"):
+		f.editing, f.input = true, newInput(x.value)
 	case key.Matches(k, m.keys.Enter):
 		return f.apply(m)
 	case k.String() == "space", key.Matches(k, m.keys.Right):
-		f.turn(x, 1)
+		x.turn(1)
 	case key.Matches(k, m.keys.Left):
-		f.turn(x, -1)
+		x.turn(-1)
 	default:
 		f.at = moveKey(m, k, f.at, len(f.fields), 5)
 	}
 	return nil
 }
 
-// turn takes the next choice, or edits a text.
-func (f *configForm) turn(x *field, by int) {
+// turn takes the next choice; a text has none.
+func (x *field) turn(by int) {
 	if len(x.choices) == 0 {
-		f.editing, f.input = true, newInput(x.value)
 		return
 	}
 	i := slices.Index(x.choices, x.value)
@@ -156,12 +159,28 @@ func (f *configForm) paste(text string) {
 	}
 }
 
-func (f *configForm) click(*Model, int, int) tea.Cmd { return nil }
+// click selects a field; on the selected one it is the next choice, or edits.
+func (f *configForm) click(m *Model, x, y int) tea.Cmd {
+	i := f.top + y - f.rows.Y
+	if f.editing || !f.rows.Contains(x, y) || i >= len(f.fields) {
+		return nil
+	}
+	if i == f.at {
+		return f.key(m, tea.KeyPressMsg{Code: tea.KeySpace, Text: " "})
+	}
+	f.at = i
+	return nil
+}
+
+func (f *configForm) arrange(a paint.Area) {
+	in := centre(a, 70, len(f.fields)+6).Inside()
+	f.rows = in.Sub(0, 0, in.W, in.H-2)
+	f.top = scroll(f.top, f.rows.H, f.at, len(f.fields))
+}
 
 func (f *configForm) draw(a paint.Area) {
 	in := middle(a, 70, len(f.fields)+6).Box("kubelet configuration")
 	rows := in.Sub(0, 0, in.W, in.H-2)
-	f.top = scroll(f.top, rows.H, f.at, len(f.fields))
 	for y := range rows.H {
 		i := f.top + y
 		if i >= len(f.fields) {
@@ -190,8 +209,11 @@ func (f *configForm) draw(a paint.Area) {
 		}
 	}
 	hint := "h l space change, enter restarts the kubelet with it, esc closes"
-	if f.editing {
+	switch {
+	case f.editing:
 		hint = "enter takes it, esc leaves it as it was"
+	case len(f.fields[f.at].choices) == 0:
+		hint = "enter edits it; on another line it restarts the kubelet"
 	}
 	in.Print(0, in.H-1, hint, paint.Dim, 0)
 }

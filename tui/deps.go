@@ -28,8 +28,6 @@ type Question struct {
 	Config  []byte
 	// State is what other pods had at the time; nil for nothing.
 	State *observe.Checkpoint
-	// Devices are those of the scenario.
-	Devices []scenarios.Device
 }
 
 // ProfileInfo and ScenarioInfo are lines to choose from.
@@ -105,4 +103,6 @@ type Options struct {
 	// Background asks the terminal whether it is light or dark, and follows.
 	Background bool
 	NoMouse    bool
+	// NoColor says that the user wants no colours, whatever the theme.
+	NoColor bool
 }

@@ -17,6 +17,9 @@ type explanation struct {
 	text   string
 	err    error
 	asking bool
+	// memory says that other pods hold memory of a memory manager, whose state
+	// the question does not have.
+	memory bool
 	cancel context.CancelFunc
 }
 
@@ -37,7 +40,12 @@ func (m *Model) askExplain() tea.Cmd {
 		return nil
 	}
 	p := e.pods[row.pod]
-	key := fmt.Sprintf("%s %d", row.pod, p.turn)
+	key, at := fmt.Sprintf("%s %d", row.pod, p.turn), p.asked
+	if p.turn == 0 { // what would be decided on the node as it is now
+		f := e.last()
+		key = fmt.Sprintf("%s after %d", row.pod, f.step.Index)
+		at = asked{profile: f.profile, config: e.config, before: others(&f.step, row.pod)}
+	}
 	if e.explain.key == key {
 		return nil
 	}
@@ -49,9 +57,9 @@ func (m *Model) askExplain() tea.Cmd {
 		e.explain = explanation{key: key, err: err}
 		return nil
 	}
-	q := Question{Pod: manifest, Profile: e.last().profile, Config: p.config, State: p.before}
+	q := Question{Pod: manifest, Profile: at.profile, Config: at.config, State: at.before}
 	ctx, cancel := context.WithCancel(m.ctx)
-	e.explain = explanation{key: key, asking: true, cancel: cancel}
+	e.explain = explanation{key: key, asking: true, memory: holdsMemory(&at), cancel: cancel}
 	ask, wait := m.deps.Explain, m.restless
 	return func() tea.Msg {
 		defer cancel()
@@ -63,6 +71,14 @@ func (m *Model) askExplain() tea.Cmd {
 		text, err := ask(ctx, q)
 		return explained{key, text, err}
 	}
+}
+
+func holdsMemory(a *asked) bool {
+	var c struct {
+		MemoryManagerPolicy string `json:"memoryManagerPolicy"`
+	}
+	_ = json.Unmarshal(a.config, &c) // the loader has read it already
+	return c.MemoryManagerPolicy == "Static" && a.before != nil && len(a.before.Entries) > 0
 }
 
 // explained is the managers' answer.

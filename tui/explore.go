@@ -9,6 +9,7 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/tui/cpumap"
 	"github.com/pinlab/pinlab/tui/story"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // focus is the pane that takes the keys.
@@ -47,14 +48,21 @@ const maxQueue = 32
 // created is what is remembered of a pod to explain it.
 type created struct {
 	pod *corev1.Pod
-	// before is what others had when the kubelet last decided about the pod,
-	// config what it ran with.
-	before *observe.Checkpoint
-	config json.RawMessage
+	// asked is what the kubelet knew when it last decided about the pod.
+	asked asked
 	// answer is the kubelet's last one.
 	answer observe.Admission
-	// turn tells the decisions about pods of one name apart.
+	// turn tells the decisions about pods of one name apart; 0 says that there
+	// was none yet.
 	turn int
+}
+
+// asked is the node as a decision found it: the machine, the configuration, and
+// what other pods had.
+type asked struct {
+	profile *hwprofiles.Profile
+	config  json.RawMessage
+	before  *observe.Checkpoint
 }
 
 // explore is the state of the explorer.
@@ -64,7 +72,8 @@ type explore struct {
 	filter filter
 
 	session Session
-	ref     string // of the profile
+	ref     string              // of the profile
+	began   *hwprofiles.Profile // as it was at the start
 	story   story.Story
 	config  json.RawMessage
 	frames  []frame
@@ -83,6 +92,8 @@ type explore struct {
 
 	tab      int
 	paneFrom int
+	lines    []view.Line // of the pane
+	onCPU    bool        // the pane explains the selected CPU, not the pod
 	explain  explanation
 	names    map[string]int
 }
@@ -123,6 +134,14 @@ func (e *explore) push(f frame) {
 	e.frames = append(e.frames, f)
 }
 
+// turnTo gives a pane the focus. What had it last of map and list is explained.
+func (e *explore) turnTo(f focus) {
+	e.focus, e.paneFrom = f, 0
+	if f != onPane {
+		e.onCPU = f == onMap
+	}
+}
+
 // show takes over the last frame into map and rows.
 func (e *explore) show() {
 	f := e.last()
@@ -135,9 +154,11 @@ func (e *explore) show() {
 		before = cpumap.NewOwners(&p.step.Observation, p.profile, e.letters).Marks(cpumap.NewMachine(p.profile))
 	}
 	e.mapState.show(f.profile, f.step.Observation, before, e.filter.text)
+	at := max(e.at(), 0)
 	e.rows = podRows(&f.step.Observation, e.owners, e.pods, e.filter.text)
 	if e.row() == nil && len(e.rows) > 0 {
-		e.selected = e.rows[0].ref
+		// The neighbour of a row that is gone: the next one in its place.
+		e.selected = e.rows[min(at, len(e.rows)-1)].ref
 	}
 }
 

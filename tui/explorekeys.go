@@ -5,6 +5,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pinlab/pinlab/tui/cpumap"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 func (m *Model) exploreKey(k tea.KeyPressMsg) tea.Cmd {
@@ -14,9 +15,9 @@ func (m *Model) exploreKey(k tea.KeyPressMsg) tea.Cmd {
 	}
 	switch {
 	case key.Matches(k, m.keys.Next):
-		e.focus, e.paneFrom = (e.focus+1)%focuses, 0
+		e.turnTo((e.focus + 1) % focuses)
 	case key.Matches(k, m.keys.Prev):
-		e.focus, e.paneFrom = (e.focus+focuses-1)%focuses, 0
+		e.turnTo((e.focus + focuses - 1) % focuses)
 	case key.Matches(k, m.keys.Filter):
 		e.filter.typing = true
 	case key.Matches(k, m.keys.Back):
@@ -24,15 +25,13 @@ func (m *Model) exploreKey(k tea.KeyPressMsg) tea.Cmd {
 			e.filter = filter{}
 			e.show()
 		} else if e.focus == onPane {
-			e.focus = onList
+			e.turnTo(onList)
 		}
 	case key.Matches(k, m.keys.TabLeft):
 		e.tab, e.paneFrom = (e.tab+len(exploreTabs())-1)%len(exploreTabs()), 0
 	case key.Matches(k, m.keys.TabRight):
 		e.tab, e.paneFrom = (e.tab+1)%len(exploreTabs()), 0
-	case key.Matches(k, m.keys.Finer), key.Matches(k, m.keys.Coarser), key.Matches(k, m.keys.Auto), key.Matches(k, m.keys.ZoomOut):
-		e.mapKey(m, k)
-	case e.focus == onMap:
+	case m.keys.folds(k), e.focus == onMap:
 		e.mapKey(m, k)
 	case e.focus == onPane:
 		e.paneFrom = scrollKey(m, k, e.paneFrom, e.layout(m.area(), e.focus).pane.H)
@@ -53,7 +52,15 @@ func (s *mapState) mapKey(m *Model, k tea.KeyPressMsg) {
 		s.move(cpumap.Up)
 	case key.Matches(k, m.keys.Down):
 		s.move(cpumap.Down)
-	case key.Matches(k, m.keys.ZoomIn):
+	case key.Matches(k, m.keys.PageUp):
+		s.page(cpumap.Up)
+	case key.Matches(k, m.keys.PageDown):
+		s.page(cpumap.Down)
+	case key.Matches(k, m.keys.Top):
+		s.end(false)
+	case key.Matches(k, m.keys.Bottom):
+		s.end(true)
+	case key.Matches(k, m.keys.ZoomIn), key.Matches(k, m.keys.Enter):
 		s.zoomIn()
 	case key.Matches(k, m.keys.ZoomOut):
 		s.zoomOut()
@@ -70,7 +77,8 @@ func (s *mapState) mapKey(m *Model, k tea.KeyPressMsg) {
 func (m *Model) listKey(k tea.KeyPressMsg) tea.Cmd {
 	e := m.explore
 	if key.Matches(k, m.keys.Enter) {
-		e.focus, e.tab, e.paneFrom = onPane, tabExplain, 0
+		e.tab = tabExplain
+		e.turnTo(onPane)
 		return m.askExplain()
 	}
 	at := moveKey(m, k, e.at(), len(e.rows), e.layout(m.area(), e.focus).list.H-1)
@@ -102,7 +110,7 @@ func moveKey(m *Model, k tea.KeyPressMsg, at, rows, page int) int {
 }
 
 // scrollKey is the first line that a key leads to. The end is found when the
-// pane is drawn.
+// pane is arranged.
 func scrollKey(m *Model, k tea.KeyPressMsg, from, page int) int {
 	const far = 1 << 20
 	return moveKey(m, k, from, far, page)
@@ -113,7 +121,7 @@ func (m *Model) exploreClick(x, y int) tea.Cmd {
 	l := e.layout(m.area(), e.focus)
 	switch {
 	case l.grid.Contains(x, y):
-		e.focus = onMap
+		e.turnTo(onMap)
 		e.click(x-l.grid.X, y-l.grid.Y)
 		// What is clicked is what is explained: its owner's row too.
 		if w := e.ownerAt(); w != "" {
@@ -121,31 +129,18 @@ func (m *Model) exploreClick(x, y int) tea.Cmd {
 			return m.askExplain()
 		}
 	case l.list.Contains(x, y):
-		e.focus = onList
+		e.turnTo(onList)
 		if i := e.top + y - l.list.Y - 1; i >= 0 && i < len(e.rows) && y > l.list.Y {
 			e.selected, e.paneFrom = e.rows[i].ref, 0
 			return m.askExplain()
 		}
 	case l.paneRule.Contains(x, y), l.pane.Contains(x, y):
 		if l.paneRule.Contains(x, y) && !l.stacked {
-			e.tab, e.paneFrom = tabAt(exploreTabs(), x-l.paneRule.X, e.tab), 0
+			e.tab = view.TabAt(l.paneRule.W, exploreTabs(), e.tab, x-l.paneRule.X)
 		}
-		e.focus = onPane
+		e.turnTo(onPane)
 	}
 	return nil
-}
-
-// tabAt is the tab whose name is at a column of a rule.
-func tabAt(tabs []string, x, tab int) int {
-	at := 1
-	for i, name := range tabs {
-		end := at + len(name) + 3
-		if x >= at && x < end {
-			return i
-		}
-		at = end
-	}
-	return tab
 }
 
 // ownerAt is the row of the container that has the selected CPU.

@@ -23,7 +23,7 @@ func (e *explore) paneLines(width int) []view.Line {
 	case tabLog:
 		return view.Wrap(logLines(f.step.Log), width)
 	}
-	if e.focus == onMap {
+	if e.onCPU {
 		return view.Wrap(e.coreLines(f, width), width)
 	}
 	return e.podLines(f, width)
@@ -92,7 +92,7 @@ func (e *explore) podLines(f *frame, width int) []view.Line {
 	row := e.row()
 	if row == nil {
 		lines := []view.Line{{Text: "no pods; a adds one", Role: paint.Dim}, {}}
-		return append(lines, view.NodeBars(e.nodeBars(0), width)...)
+		return append(append(lines, view.Wrap(kubeletLines(&f.step.Observation), width)...), view.NodeBars(e.nodeBars(0), width)...)
 	}
 	p := e.pods[row.pod]
 	var lines []view.Line
@@ -103,7 +103,16 @@ func (e *explore) podLines(f *frame, width int) []view.Line {
 		lines = append(lines, containerLines(&f.step.Observation, c)...)
 	}
 	lines = append(lines, view.NodeBars(e.nodeBars(e.requested(row)), width)...)
-	lines = view.Wrap(append(lines, view.Line{}), width)
+	lines = append(lines, view.Line{})
+	if p != nil && p.turn == 0 {
+		text := "The kubelet has not decided about " + row.pod + ": it is not running."
+		if f.step.Observation.Kubelet == observe.KubeletRunning {
+			text = "The kubelet has not decided about " + row.pod + " yet."
+		}
+		lines = append(lines, kubeletLines(&f.step.Observation)...)
+		lines = append(lines, view.Line{Text: text + " What it would do, as it is configured:", Role: paint.Warn}, view.Line{})
+	}
+	lines = view.Wrap(lines, width)
 	switch x := &e.explain; {
 	case p == nil:
 	case x.asking:
@@ -112,8 +121,20 @@ func (e *explore) podLines(f *frame, width int) []view.Line {
 		lines = append(lines, view.Wrap([]view.Line{{Text: "explain: " + x.err.Error(), Role: paint.Warn}}, width)...)
 	default:
 		lines = append(lines, view.Reflow(explainLines(x.text), width)...)
+		if x.memory {
+			lines = append(lines, view.Line{})
+			lines = append(lines, view.Wrap([]view.Line{{Text: "The memory that other pods hold is not part of this answer.", Role: paint.Dim}}, width)...)
+		}
 	}
 	return lines
+}
+
+// kubeletLines say in full why a kubelet has not started.
+func kubeletLines(o *observe.Observation) []view.Line {
+	if o.Kubelet != observe.KubeletFailed || o.KubeletError == "" {
+		return nil
+	}
+	return []view.Line{{Text: "kubelet failed: " + strings.Join(strings.Fields(o.KubeletError), " "), Role: paint.Bad}}
 }
 
 // explainLines colour what 'pinlab explain' says.

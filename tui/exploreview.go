@@ -14,7 +14,9 @@ import (
 // exploreLayout is where the panes of the explorer are.
 type exploreLayout struct {
 	config, mapRule, grid, legend, listRule, list, paneRule, pane paint.Area
-	beside                                                        paint.Area // the line between two panes
+	// owners is for the letters of the map, where the list is not shown.
+	owners paint.Area
+	beside paint.Area // the line between two panes
 	// stacked says that list and pane share one place.
 	stacked bool
 }
@@ -53,7 +55,7 @@ func layoutExplore(a paint.Area, mapLines int, focus focus) exploreLayout {
 	}
 	if l.stacked {
 		l.paneRule, l.pane = l.listRule, l.list
-		if focus == onPane {
+		if focus != onList {
 			l.list = left.Sub(0, 0, 0, 0)
 		} else {
 			l.pane = left.Sub(0, 0, 0, 0)
@@ -62,11 +64,36 @@ func layoutExplore(a paint.Area, mapLines int, focus focus) exploreLayout {
 	return l
 }
 
+// nameOwners takes a line for the map's letters from the pane.
+func (l *exploreLayout) nameOwners() {
+	l.owners = l.paneRule.Sub(1, 0, l.paneRule.W-1, 1)
+	l.paneRule = l.pane.Sub(0, 0, l.pane.W, 1)
+	l.paneRule.X, l.paneRule.W = l.paneRule.X-1, l.paneRule.W+1
+	l.pane = l.pane.Sub(0, 1, l.pane.W, l.pane.H-1)
+}
+
+// arrange works out what the next frame shows.
+func (e *explore) arrange(a paint.Area) {
+	l := e.mapState.arrange(a, e.focus)
+	if !e.ready() {
+		return
+	}
+	e.top = scroll(e.top, l.list.H-1, e.at(), len(e.rows))
+	e.lines = nil
+	if l.pane.H > 0 {
+		e.lines = e.paneLines(l.pane.W - 1)
+		e.paneFrom = clampFrom(e.paneFrom, len(e.lines), l.pane.H)
+	}
+}
+
+// clampFrom keeps the first line of a pane within its lines.
+func clampFrom(from, lines, height int) int { return max(min(from, lines-height), 0) }
+
 func (m *Model) drawExplore(a paint.Area) {
 	e := m.explore
 	l := e.layout(a, e.focus)
 	l.config.Print(0, 0, e.configLine(), paint.Dim, 0)
-	if !e.ready() {
+	if !e.ready() || e.plan == nil {
 		text := "no machine; p chooses one"
 		if e.opening {
 			text = "starting the kubelet…"
@@ -76,23 +103,24 @@ func (m *Model) drawExplore(a paint.Area) {
 	}
 	view.Rule(l.mapRule, []string{"CPU map"}, 0, e.focus == onMap, e.note())
 	e.draw(l.grid, e.focus == onMap)
-	view.Legend(l.legend, e.owners.Legend(e.plan.Level))
+	e.drawLegend(l, e.owners.Legend(e.plan.Level))
 	if l.list.H > 0 {
 		m.drawPods(l)
 	}
 	if l.pane.H > 0 {
 		view.Rule(l.paneRule, exploreTabs(), e.tab, e.focus == onPane, e.paneNote(l.stacked))
-		lines := e.paneLines(l.pane.W - 1)
-		e.paneFrom = max(min(e.paneFrom, len(lines)-l.pane.H), 0)
-		view.Text(l.pane, lines, e.paneFrom)
+		view.Text(l.pane, e.lines, e.paneFrom)
 	}
 	view.Down(l.beside)
 }
 
 // paneNote says how to come back to the list that the pane covers.
 func (e *explore) paneNote(stacked bool) string {
-	if stacked {
+	if stacked && e.focus == onMap {
 		return "tab: pods"
+	}
+	if stacked {
+		return "shift+tab: pods"
 	}
 	return ""
 }
@@ -118,7 +146,6 @@ func (m *Model) drawPods(l exploreLayout) {
 	for i := range e.rows {
 		t.Rows = append(t.Rows, e.rows[i].cells)
 	}
-	e.top = scroll(e.top, l.list.H-1, e.at(), len(e.rows))
 	t.From = e.top
 	t.Draw(l.list)
 }
@@ -152,6 +179,9 @@ func (e *explore) configLine() string {
 func configText(o *observe.Observation) string {
 	c := o.Config
 	words := []string{"kubelet " + string(o.Kubelet)}
+	if o.Kubelet == observe.KubeletFailed && o.KubeletError != "" {
+		words[0] += ": " + strings.Join(strings.Fields(o.KubeletError), " ")
+	}
 	add := func(what, value string) {
 		if value != "" {
 			words = append(words, what+value)
@@ -176,8 +206,5 @@ func configText(o *observe.Observation) string {
 		add("memory ", c.MemoryManagerPolicy)
 	}
 	add("reserved ", string(c.Reserved))
-	if o.Kubelet == observe.KubeletFailed {
-		add("error: ", strings.Join(strings.Fields(o.KubeletError), " "))
-	}
 	return strings.Join(words, " · ")
 }

@@ -188,7 +188,11 @@ func pod(name string, cpus string) scenarios.CreatePod {
 }
 
 func fakeReplay(_ context.Context, ref, _ string) (Recording, error) {
-	p, err := hwprofiles.Resolve("xeon-2s24c-smt2")
+	machine := "xeon-2s24c-smt2"
+	if ref == "generic-1024" { // named by its machine
+		machine = ref
+	}
+	p, err := hwprofiles.Resolve(machine)
 	if err != nil {
 		return Recording{}, err
 	}
@@ -199,8 +203,10 @@ func fakeReplay(_ context.Context, ref, _ string) (Recording, error) {
 		scenarios.ClobberCPUSet{Container: "web/app", CPUs: "0-95"}, scenarios.DeletePod{Pod: "db"}), nil
 }
 
-func fakeAudit(context.Context) (Node, error) {
-	rec, err := fakeReplay(context.Background(), "", "")
+func fakeAudit(context.Context) (Node, error) { return auditOf("") }
+
+func auditOf(ref string) (Node, error) {
+	rec, err := fakeReplay(context.Background(), ref, "")
 	if err != nil {
 		return Node{}, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/pinlab/pinlab/hwprofiles"
 )
 
 // pickFault chooses what goes wrong. Each is a step, shown before it happens so
@@ -37,7 +39,11 @@ func (m *Model) pickFault() {
 	add("offline a CPU", "the selected one", "offlineCPUs: \""+cpu+"\"")
 	add("online a CPU", "the selected one", "onlineCPUs: \""+cpu+"\"")
 	add("reboot", "kubelet and containers are gone; S starts the kubelet", "reboot: {}")
-	add("another machine", "the same disk, a BIOS setting changed; takes effect at the next start", "swapProfile: "+e.ref)
+	other := e.ref
+	if hwprofiles.NamesFile(other) {
+		other = "" // a step cannot name a file: the session is not in its directory
+	}
+	add("another machine", "the same disk, a BIOS setting changed; takes effect at the next start", "swapProfile: "+other)
 	add("clear all faults", "", "clearFaults: {}")
 	m.overlay = newPicker("inject a fault", choices)
 }

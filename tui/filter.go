@@ -8,7 +8,7 @@ type filter struct {
 	typing bool
 }
 
-// of is the filter of the view that is shown.
+// filter is that of the view that is shown; the bench has none.
 func (m *Model) filter() *filter {
 	switch m.view {
 	case ViewReplay:
@@ -16,7 +16,7 @@ func (m *Model) filter() *filter {
 	case ViewVerify:
 		return &m.verify.filter
 	case ViewBench:
-		return &m.bench.filter
+		return &filter{}
 	}
 	return &m.explore.filter
 }

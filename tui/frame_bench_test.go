@@ -42,7 +42,9 @@ func (f frames) quiet(d time.Duration) {
 func program(tb testing.TB, opts Options, w, h int) (keys io.Writer, out frames, end func()) {
 	tb.Helper()
 	opts.Theme = paint.Dark
-	m, err := New(context.Background(), fakeDeps(tb), opts)
+	deps := fakeDeps(tb)
+	deps.Audit = func(context.Context) (Node, error) { return auditOf(opts.Profile) }
+	m, err := New(context.Background(), deps, opts)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -82,17 +84,21 @@ func BenchmarkFrame(b *testing.B) {
 	for _, s := range []struct {
 		name, profile, press string
 		w, h                 int
+		view                 ViewName
+		keys                 string // two that change the frame, and undo each other
 	}{
-		{"96-cpus/80x24", "xeon-2s24c-smt2", "\t\t", 80, 24},
-		{"1024-cpus/80x24", "generic-1024", "\t\t", 80, 24},
-		{"1024-cpus/120x40", "generic-1024", "\t\t", 120, 40},
-		{"1024-cpus/200x60", "generic-1024", "\t\t", 200, 60},
-		{"1024-cpus/200x60-every-cpu", "generic-1024", "\t\t++", 200, 60},
+		{"96-cpus/80x24", "xeon-2s24c-smt2", "\t\t", 80, 24, ViewExplore, "jk"},
+		{"1024-cpus/80x24", "generic-1024", "\t\t", 80, 24, ViewExplore, "jk"},
+		{"1024-cpus/120x40", "generic-1024", "\t\t", 120, 40, ViewExplore, "jk"},
+		{"1024-cpus/200x60", "generic-1024", "\t\t", 200, 60, ViewExplore, "jk"},
+		{"1024-cpus/200x60-every-cpu", "generic-1024", "\t\t++", 200, 60, ViewExplore, "jk"},
+		{"1024-cpus/200x60-replay", "generic-1024", "", 200, 60, ViewReplay, "lh"},
+		{"1024-cpus/200x60-verify", "generic-1024", "\t", 200, 60, ViewVerify, "jk"},
 	} {
 		b.Run(s.name, func(b *testing.B) {
-			keys, out, end := program(b, Options{Profile: s.profile}, s.w, s.h)
+			keys, out, end := program(b, Options{Profile: s.profile, View: s.view, Scenario: map[ViewName]string{ViewReplay: s.profile}[s.view]}, s.w, s.h)
 			defer end()
-			for range 8 { // pods, so that there is something to draw
+			for i := 0; i < 8 && s.view == ViewExplore; i++ { // pods, so that there is something to draw
 				_, _ = io.WriteString(keys, "a\r")
 				out.quiet(50 * time.Millisecond)
 			}
@@ -100,10 +106,9 @@ func BenchmarkFrame(b *testing.B) {
 			out.quiet(300 * time.Millisecond)
 			times := make([]time.Duration, 0, b.N)
 			before := cpuTime(b)
-			key := "jk"
 			for i := 0; b.Loop(); i++ {
 				began := time.Now()
-				_, _ = io.WriteString(keys, key[i%2:i%2+1])
+				_, _ = io.WriteString(keys, s.keys[i%2:i%2+1])
 				<-out.drawn
 				times = append(times, time.Since(began))
 			}

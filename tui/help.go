@@ -12,7 +12,7 @@ import (
 type helpBox struct {
 	groups []keyGroup
 	from   int
-	height int // lines that fit, as drawn last
+	height int // lines that fit
 	total  int
 }
 
@@ -40,8 +40,8 @@ func (h *helpBox) click(m *Model, _, _ int) tea.Cmd {
 	return nil
 }
 
-// draw puts the groups into two columns where there is room for them.
-func (h *helpBox) draw(a paint.Area) {
+// columns puts the groups into two columns where there is room for them.
+func (h *helpBox) columns(a paint.Area) [][]view.Line {
 	columns := 2
 	if a.W < 76 {
 		columns = 1
@@ -56,13 +56,22 @@ func (h *helpBox) draw(a paint.Area) {
 		}
 		parts[least] = append(parts[least], h.group(g)...)
 	}
+	return parts
+}
+
+func (h *helpBox) arrange(a paint.Area) {
 	h.total = 0
-	for _, p := range parts {
+	for _, p := range h.columns(a) {
 		h.total = max(h.total, len(p))
 	}
 	h.total += 2
-	in := middle(a, 4+columns*36, min(h.total+2, a.H)).Box("keys")
-	h.height = in.H
+	h.height = centre(a, a.W, h.total+2).Inside().H
+	h.from = max(min(h.from, h.total-h.height), 0)
+}
+
+func (h *helpBox) draw(a paint.Area) {
+	parts := h.columns(a)
+	in := middle(a, 4+len(parts)*36, min(h.total+2, a.H)).Box("keys")
 	for i, lines := range parts {
 		col := in.Sub(i*36, 0, 35, in.H-1)
 		for y := range col.H {

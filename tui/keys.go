@@ -1,6 +1,9 @@
 package tui
 
-import "charm.land/bubbles/v2/key"
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
 
 // keyMap is every key that does something. The help is made from it.
 type keyMap struct {
@@ -35,7 +38,7 @@ func newKeys() keyMap {
 		Top: bind("g", "top", "g", "home"), Bottom: bind("G", "bottom", "G", "end"), Enter: bind("enter", "choose", "enter"),
 		TabLeft: bind("[", "previous tab", "["), TabRight: bind("]", "next tab", "]"),
 
-		ZoomIn: bind("z", "zoom in", "z", "enter"), ZoomOut: bind("Z", "zoom out", "Z", "backspace"),
+		ZoomIn: bind("z", "zoom in", "z"), ZoomOut: bind("Z", "zoom out", "Z", "backspace"),
 		Finer: bind("+", "unfold", "+", "="), Coarser: bind("-", "fold", "-"), Auto: bind("0", "fold to fit", "0"),
 
 		Profile: bind("p", "machine", "p"), Config: bind("c", "kubelet config", "c"), Add: bind("a", "add a pod", "a"),
@@ -54,6 +57,11 @@ func newKeys() keyMap {
 	}
 }
 
+// folds says that a key changes what of the map is shown, wherever the focus is.
+func (k *keyMap) folds(p tea.KeyPressMsg) bool {
+	return key.Matches(p, k.Finer, k.Coarser, k.Auto, k.ZoomIn, k.ZoomOut)
+}
+
 // keyGroup is a part of the help.
 type keyGroup struct {
 	title string
@@ -62,6 +70,21 @@ type keyGroup struct {
 
 func (k *keyMap) everywhere() keyGroup {
 	return keyGroup{"everywhere", []key.Binding{k.View1, k.View2, k.View3, k.View4, k.Next, k.Prev, k.Filter, k.Back, k.Theme, k.Help, k.Quit}}
+}
+
+// ofBench are the other keys of a view without panes and lists.
+func (k *keyMap) ofBench() []keyGroup {
+	named := func(b key.Binding, keys, desc string) key.Binding {
+		b.SetHelp(keys, desc)
+		return b
+	}
+	return []keyGroup{
+		{"moving", []key.Binding{
+			named(k.TabRight, "] l →", "next operation"), named(k.TabLeft, "[ h ←", "previous operation"),
+			named(k.Down, "j ↓", "more warnings"), named(k.Up, "k ↑", "warnings before"),
+		}},
+		{"everywhere", []key.Binding{k.View1, k.View2, k.View3, k.View4, k.Theme, k.Help, k.Quit}},
+	}
 }
 
 func (k *keyMap) moves() keyGroup {
@@ -78,7 +101,7 @@ func (k *keyMap) of(v ViewName) []keyGroup {
 	case ViewReplay:
 		return []keyGroup{{"replay", []key.Binding{k.Open, k.StepNext, k.StepPrev, k.NextBroken, k.PrevBroken, k.First, k.Last, k.Profile}}, k.maps(), k.moves(), k.everywhere()}
 	case ViewBench:
-		return []keyGroup{{"bench", []key.Binding{k.Start, k.Cancel, k.Profile, k.Policies, k.Save}}, k.moves(), k.everywhere()}
+		return append([]keyGroup{{"bench", []key.Binding{k.Start, k.Cancel, k.Profile, k.Policies, k.Save}}}, k.ofBench()...)
 	case ViewVerify:
 		return []keyGroup{{"verify", []key.Binding{k.Refresh, k.Drift}}, k.maps(), k.moves(), k.everywhere()}
 	}
@@ -90,7 +113,7 @@ func (k *keyMap) of(v ViewName) []keyGroup {
 
 // hints are the keys that the last line of a view shows, with shorter words
 // than the help.
-func (k *keyMap) hints(v ViewName) []key.Binding {
+func (k *keyMap) hints(v ViewName, onMap bool) []key.Binding {
 	short := func(b key.Binding, desc string) key.Binding {
 		b.SetHelp(b.Help().Key, desc)
 		return b
@@ -99,7 +122,11 @@ func (k *keyMap) hints(v ViewName) []key.Binding {
 	var list []key.Binding
 	switch v {
 	case ViewReplay:
-		list = []key.Binding{short(k.Open, "open"), short(k.StepNext, "step"), short(k.StepPrev, "back"), short(k.NextBroken, "violation"), short(k.Next, "pane")}
+		next, back := short(k.StepNext, "step"), short(k.StepPrev, "back")
+		if onMap { // where h and l move the cursor
+			next, back = bind(".", "step"), bind(",", "back")
+		}
+		list = []key.Binding{short(k.Open, "open"), next, back, short(k.NextBroken, "violation"), short(k.Next, "pane"), short(k.ZoomIn, "zoom")}
 	case ViewBench:
 		list = []key.Binding{k.Start, k.Cancel, short(k.Profile, "machine"), k.Policies, short(k.TabRight, "operation"), short(k.Save, "save")}
 	case ViewVerify:

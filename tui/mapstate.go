@@ -7,6 +7,7 @@ import (
 	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/tui/cpumap"
 	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // mapState is a map and what the user has chosen to see of it.
@@ -76,18 +77,38 @@ func matches(text, filter string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(filter))
 }
 
-// layout shares out an area between the map and the panes, and keeps the cursor
-// in sight.
-func (s *mapState) layout(a paint.Area, f focus) exploreLayout {
-	const all = 1000 // lines: as many as there may be
-	l := layoutExplore(a, all, f)
+// mapLines is how many lines a map may have at most.
+const mapLines = 1000
+
+// arrange makes the plan for an area, keeps the cursor in sight, and shares out
+// the area between the map and the panes.
+func (s *mapState) arrange(a paint.Area, f focus) exploreLayout {
 	if !s.ready() {
-		return l
+		return s.layout(a, f)
 	}
-	s.fit(l.grid.W, l.grid.H)
-	l = layoutExplore(a, s.plan.Lines, f)
+	grid := layoutExplore(a, mapLines, f).grid
+	s.fit(grid.W, grid.H)
+	l := s.layout(a, f)
 	s.from = s.plan.Scroll(s.from, l.grid.H, s.plan.Line(s.cpu))
 	return l
+}
+
+// layout is where the panes are, once the plan is made.
+func (s *mapState) layout(a paint.Area, f focus) exploreLayout {
+	if !s.ready() || s.plan == nil {
+		return layoutExplore(a, mapLines, f)
+	}
+	l := layoutExplore(a, s.plan.Lines, f)
+	if l.stacked && f != onList && len(s.owners.List) > 0 {
+		l.nameOwners()
+	}
+	return l
+}
+
+// drawLegend explains the signs, and the letters where no list does.
+func (s *mapState) drawLegend(l exploreLayout, signs []cpumap.Entry) {
+	view.Legend(l.legend, signs)
+	view.Legend(l.owners, s.owners.Letters())
 }
 
 // fit makes the plan for so many columns and lines. Folding levels until they
@@ -128,11 +149,47 @@ func (s *mapState) note() string {
 	return s.scope.String() + ", " + s.plan.Level.String()
 }
 
+// selectedCPU is what the cursor is on.
+func (s *mapState) selectedCPU() (hwprofiles.CPU, bool) {
+	if !s.ready() {
+		return hwprofiles.CPU{}, false
+	}
+	return s.machine.Profile.CPU(s.cpu)
+}
+
 func (s *mapState) move(d cpumap.Direction) {
 	if s.plan != nil {
 		s.cpu = s.plan.Move(s.cpu, d)
 	}
 }
+
+// page moves by as many lines as are shown.
+func (s *mapState) page(d cpumap.Direction) {
+	if s.plan == nil {
+		return
+	}
+	y := s.plan.Line(s.cpu)
+	for abs(s.plan.Line(s.cpu)-y) < max(s.planned.height-1, 1) {
+		was := s.cpu
+		if s.move(d); s.cpu == was {
+			return
+		}
+	}
+}
+
+// end goes to the first or the last CPU of the map.
+func (s *mapState) end(last bool) {
+	if s.plan == nil || len(s.plan.Cells) == 0 {
+		return
+	}
+	at := 0
+	if last {
+		at = len(s.plan.Cells) - 1
+	}
+	s.cpu = s.plan.Cells[at].CPUs[0]
+}
+
+func abs(n int) int { return max(n, -n) }
 
 func (s *mapState) zoomIn() {
 	if s.ready() {

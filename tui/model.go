@@ -25,7 +25,6 @@ type Model struct {
 	leaving bool
 	overlay overlay
 	message view.Message
-	ends    []int // where the names of the views end, for the mouse
 
 	lists lists
 	// restless is how long a selection must stay before its pod is explained.
@@ -51,7 +50,7 @@ func New(ctx context.Context, deps Deps, opts Options) (*Model, error) {
 	m := &Model{
 		ctx: ctx, deps: deps, opts: opts, keys: newKeys(), palette: palette, theme: opts.Theme,
 		w: 80, h: 24, view: opts.View, restless: restless,
-		explore: newExplore(), replay: newReplay(), bench: newBench(opts.Profile), verify: newVerify(),
+		explore: newExplore(), replay: newReplay(deps.Changes), bench: newBench(opts.Profile), verify: newVerify(),
 	}
 	return m, nil
 }
@@ -103,6 +102,10 @@ func (m *Model) setTheme(t paint.Theme) {
 
 // nextTheme goes round the themes; from then on the user has chosen.
 func (m *Model) nextTheme() {
+	if m.opts.NoColor {
+		m.say("NO_COLOR is set: there are no colours to choose from")
+		return
+	}
 	m.opts.Background = false
 	next := map[paint.Theme]paint.Theme{paint.Dark: paint.Light, paint.Light: paint.Plain, paint.Plain: paint.Dark}
 	m.setTheme(next[m.theme])

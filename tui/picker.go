@@ -27,7 +27,7 @@ type picker struct {
 	typed     func(m *Model, text string) tea.Cmd
 	typedHint string
 
-	box paint.Area // where the list was drawn last, for the mouse
+	box paint.Area // where the list is
 	top int
 }
 
@@ -130,8 +130,9 @@ func (p *picker) click(m *Model, x, y int) tea.Cmd {
 	return nil
 }
 
-func (p *picker) draw(a paint.Area) {
-	width, name := len([]rune(p.title))+8, 0
+// size is how large the box wants to be, and how wide the column of names is.
+func (p *picker) size(a paint.Area) (width, height, name int) {
+	width, name = len([]rune(p.title))+8, 0
 	for _, c := range p.choices {
 		name = max(name, len([]rune(c.name)))
 	}
@@ -139,8 +140,20 @@ func (p *picker) draw(a paint.Area) {
 	for _, c := range p.choices {
 		width = max(width, name+2+len([]rune(c.note))+4)
 	}
-	width = min(max(width, 48), a.W-4)
-	height := min(len(p.choices)+5, a.H-2)
+	return min(max(width, 48), a.W-4), min(len(p.choices)+5, a.H-2), name
+}
+
+// list is the part of the box's inside that has the choices.
+func (p *picker) list(in paint.Area) paint.Area { return in.Sub(0, 1, in.W, in.H-2) }
+
+func (p *picker) arrange(a paint.Area) {
+	width, height, _ := p.size(a)
+	p.box = p.list(centre(a, width, height).Inside())
+	p.top = min(max(p.top, p.at-p.box.H+1), p.at)
+}
+
+func (p *picker) draw(a paint.Area) {
+	width, height, name := p.size(a)
 	in := middle(a, width, height).Box(p.title)
 	hint := "enter chooses, / filters, esc closes"
 	switch {
@@ -154,26 +167,25 @@ func (p *picker) draw(a paint.Area) {
 		in.Print(0, 0, fmt.Sprintf("%d of %d", min(p.at+1, len(p.shown)), len(p.shown)), paint.Dim, 0)
 	}
 	in.Print(0, in.H-1, hint, paint.Dim, 0)
-	p.box = in.Sub(0, 1, in.W, in.H-2)
+	box := p.list(in)
 	if len(p.shown) == 0 {
 		text := "nothing matches"
 		if p.typed != nil {
 			text = p.typedHint
 		}
-		p.box.Print(0, 0, text, paint.Dim, 0)
+		box.Print(0, 0, text, paint.Dim, 0)
 		return
 	}
-	p.top = min(max(p.top, p.at-p.box.H+1), p.at)
-	for y := range p.box.H {
+	for y := range box.H {
 		i := p.top + y
 		if i >= len(p.shown) {
 			break
 		}
 		c := p.choices[p.shown[i]]
-		p.box.Sub(0, y, name, 1).Print(0, 0, c.name, paint.Text, 0)
-		p.box.Print(name+2, y, c.note, paint.Dim, 0)
+		box.Sub(0, y, name, 1).Print(0, 0, c.name, paint.Text, 0)
+		box.Print(name+2, y, c.note, paint.Dim, 0)
 		if i == p.at {
-			p.box.Invert(y)
+			box.Invert(y)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -12,31 +13,63 @@ import (
 // preset is a kind of pod to add; NAME is replaced.
 type preset struct{ name, note, pod string }
 
-// presets are pods that show something, with sizes that fit the machine.
+// presets are pods that show something, with sizes that fit the machine. The first
+// is the one to begin with.
 func (e *explore) presets() []preset {
-	list := []preset{
-		{"2 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
-		{"4 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 4, memory: 1Gi}]}"},
-		{"8 CPUs", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 8, memory: 1Gi}]}"},
-		{"3 CPUs", "Guaranteed, an odd number: what becomes of the sibling?", "{name: NAME, containers: [{name: app, cpu: 3, memory: 1Gi}]}"},
-		{"1 CPU", "Guaranteed, pinned", "{name: NAME, containers: [{name: app, cpu: 1, memory: 1Gi}]}"},
+	most := e.assignable()
+	one := func(cpu string) string {
+		return "{name: NAME, containers: [{name: app, cpu: " + cpu + ", memory: 1Gi}]}"
 	}
+	var list []preset
+	whole := func(cpus int, note string) {
+		name := fmt.Sprintf("%d CPUs", cpus)
+		if cpus == 1 {
+			name = "1 CPU"
+		}
+		if cpus >= 1 && cpus <= most {
+			list = append(list, preset{name, note, one(strconv.Itoa(cpus))})
+		}
+	}
+	for _, cpus := range []int{2, 4, 8} {
+		whole(cpus, "Guaranteed, pinned")
+	}
+	whole(3, "Guaranteed, an odd number: what becomes of the sibling?")
+	whole(1, "Guaranteed, pinned")
 	if bars := e.nodeBars(0); len(bars) > 1 {
-		total := bars[0].Total
-		list = append(list,
-			preset{fmt.Sprintf("%d CPUs", total/2), "Guaranteed, half a NUMA node", fmt.Sprintf("{name: NAME, containers: [{name: app, cpu: %d, memory: 1Gi}]}", max(total/2, 1))},
-			preset{fmt.Sprintf("%d CPUs", total+2), "Guaranteed, more than a NUMA node", fmt.Sprintf("{name: NAME, containers: [{name: app, cpu: %d, memory: 1Gi}]}", total+2)})
+		whole(bars[0].Total/2, "Guaranteed, half a NUMA node")
+		whole(bars[0].Total+2, "Guaranteed, more than a NUMA node")
 	}
-	return append(list,
-		preset{"1500m", "Guaranteed, but no whole number: shared pool", "{name: NAME, containers: [{name: app, cpu: 1500m, memory: 1Gi}]}"},
+	list = append(list,
+		preset{"1500m", "Guaranteed, but no whole number: shared pool", one("1500m")},
 		preset{"burstable", "requests below limits: shared pool", "{name: NAME, containers: [{name: app, cpuRequest: 1, cpuLimit: 2, memory: 1Gi}]}"},
 		preset{"best effort", "no resources: shared pool", "{name: NAME, containers: [{name: app}]}"},
-		preset{"bare init container", "2 CPUs, an init container without resources: not pinned", "{name: NAME, initContainers: [{name: setup}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
-		preset{"held init container", "2 CPUs, init container with 4 that runs until e ends it", "{name: NAME, holdInit: true, initContainers: [{name: setup, cpu: 4, memory: 1Gi}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
-		preset{"sidecar", "2 CPUs and a Guaranteed sidecar with 1", "{name: NAME, initContainers: [{name: proxy, cpu: 1, memory: 256Mi, restartPolicy: Always}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
-		preset{"two containers", "2 CPUs and a fraction: one is pinned", "{name: NAME, containers: [{name: app, cpu: 2, memory: 1Gi}, {name: log, cpu: 100m, memory: 64Mi}]}"},
-		preset{"three replicas", "2 CPUs each", "{name: NAME, replicas: 3, containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+		preset{fmt.Sprintf("%d CPUs, too many", most+1), "Guaranteed, more than is assignable: rejected", one(strconv.Itoa(most + 1))},
 	)
+	if most < 2 {
+		return list
+	}
+	list = append(list, preset{"bare init container", "2 CPUs, an init container without resources: not pinned", "{name: NAME, initContainers: [{name: setup}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"})
+	if most >= 4 {
+		list = append(list, preset{"held init container", "2 CPUs, init container with 4 that runs until e ends it", "{name: NAME, holdInit: true, initContainers: [{name: setup, cpu: 4, memory: 1Gi}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"})
+	}
+	if most >= 3 {
+		list = append(list,
+			preset{"sidecar", "2 CPUs and a Guaranteed sidecar with 1", "{name: NAME, initContainers: [{name: proxy, cpu: 1, memory: 256Mi, restartPolicy: Always}], containers: [{name: app, cpu: 2, memory: 1Gi}]}"},
+			preset{"two containers", "2 CPUs and a fraction: one is pinned", "{name: NAME, containers: [{name: app, cpu: 2, memory: 1Gi}, {name: log, cpu: 100m, memory: 64Mi}]}"})
+	}
+	if most >= 6 {
+		list = append(list, preset{"three replicas", "2 CPUs each", "{name: NAME, replicas: 3, containers: [{name: app, cpu: 2, memory: 1Gi}]}"})
+	}
+	return list
+}
+
+// assignable is how many CPUs pods can have at most: those that are online and
+// not reserved, whoever has them now.
+func (e *explore) assignable() int {
+	if !e.ready() {
+		return 0
+	}
+	return e.machine.Profile.OnlineCPUs().Difference(e.seen.Config.Reserved.Set()).Size()
 }
 
 func (m *Model) pickPreset() {

@@ -43,6 +43,8 @@ func (p *prompt) paste(text string) {
 	p.input.insert(text)
 }
 
+func (p *prompt) arrange(paint.Area) {}
+
 func (p *prompt) click(*Model, int, int) tea.Cmd { return nil }
 
 func (p *prompt) draw(a paint.Area) {
@@ -74,6 +76,7 @@ func (p *prompt) draw(a paint.Area) {
 type confirm struct {
 	title, question string
 	yes             func(m *Model) tea.Cmd
+	line            paint.Area // with the answers
 }
 
 func (c *confirm) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
@@ -89,17 +92,44 @@ func (c *confirm) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
 
 func (c *confirm) paste(string) {}
 
-func (c *confirm) click(*Model, int, int) tea.Cmd { return nil }
+// click takes the words of the last line for their keys.
+func (c *confirm) click(m *Model, x, y int) tea.Cmd {
+	switch {
+	case y != c.line.Y || x < c.line.X || x >= c.line.X+len(confirmYes)+len(confirmNo):
+		return nil
+	case x < c.line.X+len(confirmYes):
+		m.overlay = nil
+		return c.yes(m)
+	}
+	m.overlay = nil
+	return nil
+}
+
+// The last line of a confirm.
+const (
+	confirmYes = "y yes   "
+	confirmNo  = "n no"
+)
+
+func (c *confirm) place(a paint.Area) (width int, lines []string) {
+	width = min(max(a.W-4, 20), 72)
+	return width, paint.Wrap(c.question, width-4)
+}
+
+func (c *confirm) arrange(a paint.Area) {
+	width, lines := c.place(a)
+	in := centre(a, width, len(lines)+4).Inside()
+	c.line = in.Sub(0, in.H-1, in.W, 1)
+}
 
 func (c *confirm) draw(a paint.Area) {
-	width := min(max(a.W-4, 20), 72)
-	lines := paint.Wrap(c.question, width-4)
+	width, lines := c.place(a)
 	in := middle(a, width, len(lines)+4).Box(c.title)
 	for y, line := range lines {
 		in.Print(0, y, line, paint.Text, 0)
 	}
-	x := in.Print(0, in.H-1, "y", paint.Key, 0)
-	x = in.Print(x, in.H-1, " yes   ", paint.Dim, 0)
-	x = in.Print(x, in.H-1, "n", paint.Key, 0)
-	in.Print(x, in.H-1, " no", paint.Dim, 0)
+	x := in.Print(0, in.H-1, confirmYes[:1], paint.Key, 0)
+	x = in.Print(x, in.H-1, confirmYes[1:], paint.Dim, 0)
+	x = in.Print(x, in.H-1, confirmNo[:1], paint.Key, 0)
+	in.Print(x, in.H-1, confirmNo[1:], paint.Dim, 0)
 }

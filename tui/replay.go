@@ -40,9 +40,15 @@ type replay struct {
 	top      int
 	tab      int
 	paneFrom int
+	lines    []view.Line // of the pane
+	// changes are what the step changed, as told by tell.
+	changes []string
+	tell    func(before, now *observe.Step) []string
 }
 
-func newReplay() *replay { return &replay{focus: onPane} }
+func newReplay(tell func(before, now *observe.Step) []string) *replay {
+	return &replay{focus: onPane, tell: tell}
+}
 
 func (r *replay) stop() {
 	if r.cancel != nil {
@@ -88,10 +94,10 @@ func (x replayed) take(m *Model) tea.Cmd {
 		m.fail(fmt.Errorf("%s: %w", x.ref, x.err))
 		return nil
 	}
-	fresh := newReplay()
+	fresh := newReplay(r.tell)
 	fresh.ref, fresh.profile, fresh.rec, fresh.tab = x.ref, x.profile, &x.rec, r.tab
 	fresh.index()
-	fresh.show()
+	fresh.goTo(0)
 	*r = *fresh
 	if res := &x.rec.Result; res.Verdict != scenarios.Pass {
 		m.message = view.Message{Text: string(res.Verdict) + ": " + res.Reason, Role: paint.Warn}
@@ -137,7 +143,15 @@ func (r *replay) goTo(at int) {
 		return
 	}
 	r.at = max(min(at, len(r.rec.Result.Steps)-1), 0)
-	r.paneFrom = 0
+	r.paneFrom, r.changes = 0, nil
+	if r.tell != nil && r.seen[r.at] == r.at {
+		steps := r.rec.Result.Steps
+		var before *observe.Step
+		if b := r.before(r.at); b >= 0 {
+			before = &steps[b]
+		}
+		r.changes = r.tell(before, &steps[r.at])
+	}
 	r.show()
 }
 
@@ -234,7 +248,7 @@ func (m *Model) replayKey(k tea.KeyPressMsg) tea.Cmd {
 		r.broken(1)
 	case key.Matches(k, keys.PrevBroken):
 		r.broken(-1)
-	case key.Matches(k, keys.Finer), key.Matches(k, keys.Coarser), key.Matches(k, keys.Auto), key.Matches(k, keys.ZoomOut):
+	case keys.folds(k):
 		r.mapKey(m, k)
 	case r.focus == onMap && k.String() != "space" && k.String() != "." && k.String() != ",":
 		r.mapKey(m, k)

@@ -5,13 +5,26 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/pinlab/pinlab/sim/observe"
 	"github.com/pinlab/pinlab/tui/paint"
 	"github.com/pinlab/pinlab/tui/view"
 )
 
 // belowTimeline is where the replay has its map and panes.
 func belowTimeline(a paint.Area) paint.Area { return a.Sub(0, 2, a.W, a.H-2) }
+
+// arrange works out what the next frame shows.
+func (r *replay) arrange(a paint.Area) {
+	if r.rec == nil {
+		return
+	}
+	l := r.mapState.arrange(belowTimeline(a), r.focus)
+	r.top = scroll(r.top, l.list.H-1, r.row(), len(r.rows))
+	r.lines = nil
+	if l.pane.H > 0 {
+		r.lines = r.paneLines(l.pane.W-1, l.pane.H)
+		r.paneFrom = clampFrom(r.paneFrom, len(r.lines), l.pane.H)
+	}
+}
 
 func (m *Model) drawReplay(a paint.Area) {
 	r := m.replay
@@ -31,20 +44,18 @@ func (m *Model) drawReplay(a paint.Area) {
 	}
 	view.Timeline(a.Sub(1, 1, a.W-2, 1), r.ticks, r.at)
 	l := r.layout(belowTimeline(a), r.focus)
-	if r.ready() {
+	if r.ready() && r.plan != nil {
 		l.config.Print(0, 0, configText(&r.mapState.seen), paint.Dim, 0)
 		view.Rule(l.mapRule, []string{"CPU map"}, 0, r.focus == onMap, r.note())
 		r.draw(l.grid, r.focus == onMap)
-		view.Legend(l.legend, r.owners.Legend(r.plan.Level))
+		r.drawLegend(l, r.owners.Legend(r.plan.Level))
 	}
 	if l.list.H > 0 {
 		r.drawPods(l)
 	}
 	if l.pane.H > 0 {
 		view.Rule(l.paneRule, replayTabs(), r.tab, r.focus == onPane, string(r.rec.Result.Verdict))
-		lines := r.paneLines(m, l.pane.W-1, l.pane.H)
-		r.paneFrom = max(min(r.paneFrom, len(lines)-l.pane.H), 0)
-		view.Text(l.pane, lines, r.paneFrom)
+		view.Text(l.pane, r.lines, r.paneFrom)
 	}
 	view.Down(l.beside)
 }
@@ -69,29 +80,20 @@ func (r *replay) drawPods(l exploreLayout) {
 	for i := range r.rows {
 		t.Rows = append(t.Rows, r.rows[i].cells)
 	}
-	r.top = scroll(r.top, l.list.H-1, r.row(), len(r.rows))
 	t.From = r.top
 	t.Draw(l.list)
 }
 
 // paneLines tell what the step changed, or what the managers logged; where the
 // pane is tall, both.
-func (r *replay) paneLines(m *Model, width, height int) []view.Line {
+func (r *replay) paneLines(width, height int) []view.Line {
 	steps := r.rec.Result.Steps
 	step := &steps[r.at]
 	log := view.Wrap(logLines(step.Log), width)
 	if r.tab == 1 {
 		return log
 	}
-	f := &frame{step: *step}
-	if r.seen[r.at] == r.at && m.deps.Changes != nil {
-		var before *observe.Step
-		if b := r.before(r.at); b >= 0 {
-			before = &steps[b]
-		}
-		f.changes = m.deps.Changes(before, step)
-	}
-	lines := changeLines(f)
+	lines := changeLines(&frame{step: *step, changes: r.changes})
 	if r.seen[r.at] != r.at && len(step.Failures) == 0 && step.Error == "" && step.Skipped == "" {
 		lines = []view.Line{{Text: step.Event, Role: paint.Title}, {Text: "holds", Role: paint.Good}}
 	}
@@ -99,6 +101,9 @@ func (r *replay) paneLines(m *Model, width, height int) []view.Line {
 		if r.at == len(steps)-1 {
 			lines = append(lines, view.Line{Text: "✗ " + text, Role: paint.Bad})
 		}
+	}
+	if c, ok := r.selectedCPU(); ok && r.focus == onMap {
+		lines = append(append(cpuLines(&r.mapState, c), view.Line{}), lines...)
 	}
 	lines = view.Wrap(lines, width)
 	if height > 16 {
@@ -118,7 +123,7 @@ func (m *Model) replayClick(x, y int) tea.Cmd {
 	line := a.Sub(1, 1, a.W-2, 1)
 	switch {
 	case line.Contains(x, y):
-		r.goTo(view.Timeline(line, r.ticks, r.at) + (x-line.X)/2)
+		r.goTo(view.TickAt(line.W, len(r.ticks), r.at, x-line.X))
 	case l.grid.Contains(x, y):
 		r.focus = onMap
 		r.click(x-l.grid.X, y-l.grid.Y)
@@ -129,7 +134,7 @@ func (m *Model) replayClick(x, y int) tea.Cmd {
 		}
 	case l.paneRule.Contains(x, y), l.pane.Contains(x, y):
 		if l.paneRule.Contains(x, y) {
-			r.tab, r.paneFrom = tabAt(replayTabs(), x-l.paneRule.X, r.tab), 0
+			r.tab, r.paneFrom = view.TabAt(l.paneRule.W, replayTabs(), r.tab, x-l.paneRule.X), 0
 		}
 		r.focus = onPane
 	}

@@ -3,13 +3,14 @@ package tui
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/pinlab/pinlab/hwprofiles"
 )
 
 // askSave asks for a file's name. An existing file is not overwritten before
@@ -33,9 +34,9 @@ func (m *Model) askSave() {
 			name += ".yaml"
 		}
 		err := m.save(name, false)
-		if errors.Is(err, fs.ErrExist) {
-			m.overlay = &confirm{title: "save", question: name + " exists. Overwrite it?", yes: func(m *Model) tea.Cmd {
-				if err := m.save(name, true); err != nil {
+		if taken := (takenError{}); errors.As(err, &taken) {
+			m.overlay = &confirm{title: "save", question: taken.file + " exists. Overwrite it?", yes: func(m *Model) tea.Cmd {
+				if err := m.Save(name); err != nil {
 					m.fail(err)
 				}
 				return nil
@@ -46,32 +47,71 @@ func (m *Model) askSave() {
 	})
 }
 
-// save writes the session as a scenario.
+// takenError says that a file is there and may not be overwritten.
+type takenError struct{ file string }
+
+func (t takenError) Error() string { return t.file + " exists" }
+
+// Save writes the session as a scenario, over what may be there.
+func (m *Model) Save(name string) error { return m.save(name, true) }
+
 func (m *Model) save(name string, overwrite bool) error {
 	e := m.explore
-	text, err := e.scenario(name)
+	profile, machine, err := e.besides(name)
 	if err != nil {
 		return err
 	}
-	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	if !overwrite {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	}
-	f, err := os.OpenFile(name, flags, 0o644)
+	text, err := e.scenario(name, profile)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, unwrapPath(err))
+		return err
 	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", name, unwrapPath(err))
+	files := []savedFile{{name, []byte(text)}}
+	if machine != nil {
+		files = append(files, savedFile{filepath.Join(filepath.Dir(name), profile), machine})
+	}
+	for _, f := range files {
+		if _, err := os.Lstat(f.name); err == nil && !overwrite {
+			return takenError{f.name}
+		}
+	}
+	for _, f := range files {
+		if err := os.WriteFile(f.name, f.data, 0o644); err != nil {
+			return fmt.Errorf("%s: %w", f.name, unwrapPath(err))
+		}
 	}
 	e.saved = len(e.story.Steps)
 	m.say("saved; replay it with  pinlab run " + name)
 	return nil
 }
 
+type savedFile struct {
+	name string
+	data []byte
+}
+
+// besides is what a scenario in a file calls the session's machine. A scenario
+// may name files of its own directory alone: a machine's file that lies elsewhere
+// is copied next to it, and that copy's content is returned.
+func (e *explore) besides(file string) (profile string, machine []byte, err error) {
+	if !hwprofiles.NamesFile(e.ref) {
+		return e.ref, nil, nil
+	}
+	if dir, err := filepath.Abs(filepath.Dir(file)); err == nil {
+		if at, err := filepath.Abs(e.ref); err == nil {
+			if rel, err := filepath.Rel(dir, at); err == nil && filepath.IsLocal(rel) && !strings.Contains(rel, "=") {
+				return "./" + filepath.ToSlash(rel), nil, nil
+			}
+		}
+	}
+	if machine, err = e.began.MarshalProfile(); err != nil {
+		return "", nil, fmt.Errorf("machine %s: %w", e.ref, err)
+	}
+	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return base + ".machine.yaml", machine, nil
+}
+
 // scenario is the session as a file: its steps, and after each what was seen.
-func (e *explore) scenario(file string) (string, error) {
+func (e *explore) scenario(file, profile string) (string, error) {
 	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9-]+`).ReplaceAllString(strings.ToLower(base), "-"), "-")
 	if name == "" {
@@ -81,7 +121,9 @@ func (e *explore) scenario(file string) (string, error) {
 	if e.ref == "detected" {
 		comment += "\n\nprofile: detected is the machine that a replay runs on; elsewhere the CPU\nlists may not fit."
 	}
-	return e.story.Text(name, comment, func(step int) []string {
+	st := e.story
+	st.Profile = profile
+	return st.Text(name, comment, func(step int) []string {
 		if step < len(e.expects) {
 			return e.expects[step]
 		}
@@ -89,11 +131,5 @@ func (e *explore) scenario(file string) (string, error) {
 	})
 }
 
-// Unsaved is the session as a scenario when it has steps that are in no file.
-func (m *Model) Unsaved() (string, bool) {
-	if !m.explore.unsaved() {
-		return "", false
-	}
-	text, err := m.explore.scenario("explored.yaml")
-	return text, err == nil
-}
+// Unsaved says that the session has steps that are in no file.
+func (m *Model) Unsaved() bool { return m.explore.unsaved() }

@@ -35,14 +35,7 @@ func (m *Model) screen() *paint.Canvas {
 		a.Print(0, 1, "q quits", paint.Dim, 0)
 		return c
 	}
-	header := view.Header{Right: m.subject()}
-	for i, name := range names() {
-		header.Views = append(header.Views, string(name))
-		if name == m.view {
-			header.Active = i
-		}
-	}
-	m.ends = view.DrawHeader(a.Sub(0, 0, a.W, 1), header)
+	view.DrawHeader(a.Sub(0, 0, a.W, 1), m.header())
 	body := m.body(a)
 	switch m.view {
 	case ViewReplay:
@@ -61,11 +54,45 @@ func (m *Model) screen() *paint.Canvas {
 	return c
 }
 
+func (m *Model) header() view.Header {
+	h := view.Header{Right: m.subject()}
+	for i, name := range names() {
+		h.Views = append(h.Views, string(name))
+		if name == m.view {
+			h.Active = i
+		}
+	}
+	return h
+}
+
+// arrange works out, after everything that has happened, what the next frame
+// shows: drawing it changes nothing.
+func (m *Model) arrange() {
+	if m.w < leastWidth || m.h < leastHeight {
+		return
+	}
+	a := m.area()
+	switch m.view {
+	case ViewReplay:
+		m.replay.arrange(a)
+	case ViewBench:
+		m.bench.arrange(a)
+	case ViewVerify:
+		m.verify.arrange(a)
+	default:
+		m.explore.arrange(a)
+	}
+	if m.overlay != nil {
+		m.overlay.arrange(a)
+	}
+}
+
 // body is the screen without the header and the last two lines.
 func (m *Model) body(a paint.Area) paint.Area { return a.Sub(0, 1, a.W, a.H-3) }
 
-// area is the screen without anything drawn, for finding out where a click was.
-func (m *Model) area() paint.Area { return m.body(paint.NewCanvas(m.w, m.h).All()) }
+// area is the place of the body, for arranging it and for finding out where a
+// click was; nothing can be drawn there.
+func (m *Model) area() paint.Area { return m.body(paint.Area{W: m.w, H: m.h}) }
 
 // subject is what a view is about.
 func (m *Model) subject() string {
@@ -73,7 +100,7 @@ func (m *Model) subject() string {
 	case ViewReplay:
 		return m.replay.subject()
 	case ViewBench:
-		return m.bench.profile
+		return m.bench.subject()
 	case ViewVerify:
 		return m.verify.node.Name
 	}
@@ -93,11 +120,24 @@ func (m *Model) foot(a paint.Area) {
 	view.DrawHints(a.Sub(0, 1, a.W, 1), m.hints())
 }
 
+// onMap says that the map of the view has the focus.
+func (m *Model) onMap() bool {
+	switch m.view {
+	case ViewReplay:
+		return m.replay.focus == onMap
+	case ViewVerify:
+		return m.verify.focus == onMap
+	case ViewExplore:
+		return m.explore.focus == onMap
+	}
+	return false
+}
+
 // hints are the keys worth knowing in a view; the help has all.
 func (m *Model) hints() []view.Hint {
 	k := &m.keys
 	var list []view.Hint
-	for _, b := range k.hints(m.view) {
+	for _, b := range k.hints(m.view, m.onMap()) {
 		list = append(list, view.Hint{Key: b.Help().Key, Text: b.Help().Desc})
 	}
 	return list

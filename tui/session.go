@@ -25,6 +25,7 @@ func (m *Model) firstSession() tea.Cmd {
 // opened is a new session with its kubelet started.
 type opened struct {
 	ref     string
+	profile *hwprofiles.Profile
 	session Session
 	done    stepped
 	err     error
@@ -46,6 +47,7 @@ func (m *Model) openSession(ref, kubelet string) tea.Cmd {
 			o.err = fmt.Errorf("machine %s: %w", ref, err)
 			return o
 		}
+		o.profile = p
 		if kubelet == "" {
 			kubelet = defaultKubelet(p)
 		}
@@ -87,8 +89,8 @@ func (o opened) take(m *Model) tea.Cmd {
 		m.fail(err)
 	}
 	fresh := newExplore()
-	fresh.session, fresh.ref = o.session, o.ref
-	fresh.tab, fresh.focus = e.tab, e.focus
+	fresh.session, fresh.ref, fresh.began = o.session, o.ref, o.profile
+	fresh.tab, fresh.focus, fresh.onCPU = e.tab, e.focus, e.onCPU
 	*e = *fresh
 	return o.done.take(m)
 }
@@ -222,7 +224,8 @@ func (e *explore) adopt(s stepped) {
 		for _, a := range f.step.Observation.Admissions {
 			if p := e.pods[a.Pod]; p != nil {
 				e.turn++
-				p.answer, p.config, p.turn, p.before = a, s.config, e.turn, others(was, a.Pod)
+				p.answer, p.turn = a, e.turn
+				p.asked = asked{profile: f.profile, config: s.config, before: others(was, a.Pod)}
 			}
 		}
 		if i == len(s.frames)-1 {

@@ -10,6 +10,12 @@ import (
 
 // Update takes in what has happened.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.handle(msg)
+	m.arrange()
+	return m, cmd
+}
+
+func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		// A terminal without a size has none to draw on, yet may get one.
@@ -23,21 +29,21 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			}
 		}
 	case tea.KeyPressMsg:
-		return m, m.pressed(msg)
+		return m.pressed(msg)
 	case tea.PasteMsg:
 		if m.overlay != nil {
 			m.overlay.paste(msg.Content)
 		}
 	case tea.MouseClickMsg:
 		if msg.Button == tea.MouseLeft {
-			return m, m.clicked(msg.X, msg.Y)
+			return m.clicked(msg.X, msg.Y)
 		}
 	case tea.MouseWheelMsg:
-		return m, m.wheel(msg)
+		return m.wheel(msg)
 	case answer:
-		return m, msg.take(m)
+		return msg.take(m)
 	}
-	return m, nil
+	return nil
 }
 
 // answer is what a command brings back; it knows what to do with itself.
@@ -91,7 +97,8 @@ func (m *Model) clicked(x, y int) tea.Cmd {
 		return m.overlay.click(m, x, y)
 	}
 	if y == 0 {
-		for i, end := range m.ends {
+		// The header is laid out as it is drawn.
+		for i, end := range view.DrawHeader(paint.NewCanvas(m.w, 1).All(), m.header()) {
 			if x < end && (i > 0 || x >= len("pinlab")) {
 				return m.enter(names()[i])
 			}
@@ -103,6 +110,8 @@ func (m *Model) clicked(x, y int) tea.Cmd {
 		return m.replayClick(x, y)
 	case ViewVerify:
 		return m.verifyClick(x, y)
+	case ViewBench:
+		m.benchClick(x, y)
 	case ViewExplore:
 		return m.exploreClick(x, y)
 	}
@@ -111,9 +120,14 @@ func (m *Model) clicked(x, y int) tea.Cmd {
 
 // wheel is three lines up or down in whatever has the focus.
 func (m *Model) wheel(msg tea.MouseWheelMsg) tea.Cmd {
-	k := tea.KeyPressMsg{Code: tea.KeyDown}
-	if msg.Button == tea.MouseWheelUp {
+	var k tea.KeyPressMsg
+	switch msg.Button {
+	case tea.MouseWheelUp:
 		k.Code = tea.KeyUp
+	case tea.MouseWheelDown:
+		k.Code = tea.KeyDown
+	default:
+		return nil // sideways: nothing scrolls that way
 	}
 	if m.overlay != nil {
 		return m.overlay.key(m, k)

@@ -35,6 +35,7 @@ type verify struct {
 	top      int
 	finding  int
 	paneFrom int
+	lines    []view.Line // of the pane
 }
 
 func newVerify() *verify { return &verify{focus: onPane, node: Node{}} }
@@ -62,13 +63,19 @@ func (m *Model) firstAudit() tea.Cmd {
 	if !v.known && !v.looking {
 		cmds = append(cmds, m.audit())
 	}
-	if !v.watching && m.deps.Watch != nil {
-		v.watching = true
-		ctx, cancel := context.WithCancel(m.ctx)
-		v.cancel = cancel
-		cmds = append(cmds, m.watch(ctx))
+	return tea.Batch(append(cmds, m.keepWatch())...)
+}
+
+// keepWatch watches what is not watched yet, or no longer.
+func (m *Model) keepWatch() tea.Cmd {
+	v := m.verify
+	if v.watching || m.deps.Watch == nil {
+		return nil
 	}
-	return tea.Batch(cmds...)
+	v.watching = true
+	ctx, cancel := context.WithCancel(m.ctx)
+	v.cancel = cancel
+	return m.watch(ctx)
 }
 
 func (m *Model) audit() tea.Cmd {
@@ -166,7 +173,7 @@ func (m *Model) verifyKey(k tea.KeyPressMsg) tea.Cmd {
 			m.fail(errors.New("there is no node to look at"))
 			return nil
 		}
-		return m.audit()
+		return tea.Batch(m.audit(), m.keepWatch())
 	case m.paneKeys(k, &v.focus, &tab, 1, &v.paneFrom):
 	case !v.known:
 	case key.Matches(k, keys.Filter):
@@ -176,11 +183,10 @@ func (m *Model) verifyKey(k tea.KeyPressMsg) tea.Cmd {
 		v.show()
 	case key.Matches(k, keys.Drift):
 		if n := len(v.node.Findings); n > 0 {
-			v.finding, v.focus, v.paneFrom = (v.finding+1)%n, onPane, 0
+			v.finding, v.focus = (v.finding+1)%n, onPane
+			_, v.paneFrom = v.paneLines(v.layout(m.area(), v.focus).pane.W - 1)
 		}
-	case key.Matches(k, keys.Finer), key.Matches(k, keys.Coarser), key.Matches(k, keys.Auto), key.Matches(k, keys.ZoomOut):
-		v.mapKey(m, k)
-	case v.focus == onMap:
+	case keys.folds(k), v.focus == onMap:
 		v.mapKey(m, k)
 	case v.focus == onList:
 		if at := moveKey(m, k, v.row(), len(v.rows), 5); at < len(v.rows) {
@@ -192,16 +198,23 @@ func (m *Model) verifyKey(k tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// paneLines are the findings, or the selected CPU while the map has the focus.
-func (v *verify) paneLines(width int) []view.Line {
-	var lines []view.Line
-	if v.focus == onMap {
-		if c, ok := v.machine.Profile.CPU(v.cpu); ok {
-			lines = append(cpuLines(&v.mapState, c), view.Line{})
-		}
+// paneLines are the findings, and above them the selected CPU while the map has
+// the focus; at is the line of the chosen finding.
+func (v *verify) paneLines(width int) (lines []view.Line, at int) {
+	if v.err != nil {
+		lines = append(view.Wrap([]view.Line{{Text: "not up to date: " + v.err.Error(), Role: paint.Warn}}, width), view.Line{})
 	}
-	if len(v.node.Findings) == 0 {
-		lines = append(lines, view.Line{Text: "nothing found: every container runs where it is assigned", Role: paint.Good})
+	if c, ok := v.selectedCPU(); ok && v.focus == onMap {
+		lines = append(lines, view.Wrap(cpuLines(&v.mapState, c), width)...)
+		lines = append(lines, view.Line{})
+	}
+	switch n := len(v.node.Unread); {
+	case len(v.node.Findings) > 0:
+	case n > 0:
+		text := fmt.Sprintf("nothing found in what could be read; %d could not:", n)
+		lines = append(lines, view.Wrap([]view.Line{{Text: text, Role: paint.Warn}}, width)...)
+	default:
+		lines = append(lines, view.Wrap([]view.Line{{Text: "nothing found: every container runs where it is assigned", Role: paint.Good}}, width)...)
 	}
 	for i, f := range v.node.Findings {
 		role := paint.Text
@@ -214,18 +227,19 @@ func (v *verify) paneLines(width int) []view.Line {
 		text := view.Wrap([]view.Line{{Text: fmt.Sprintf("  %s: %s: %s", f.Severity, f.Check, f.What), Role: role}}, width)
 		if i == v.finding {
 			text[0].Text = "▸" + text[0].Text[1:]
+			at = len(lines)
 		}
 		lines = append(lines, text...)
 		if i == v.finding {
 			for _, d := range f.Details {
-				lines = append(lines, view.Line{Text: "    " + d, Role: paint.Text})
+				lines = append(lines, view.Wrap([]view.Line{{Text: "    " + d, Role: paint.Text}}, width)...)
 			}
 		}
 	}
 	for _, text := range v.node.Unread {
-		lines = append(lines, view.Line{Text: "unread: " + text, Role: paint.Dim})
+		lines = append(lines, view.Wrap([]view.Line{{Text: "unread: " + text, Role: paint.Dim}}, width)...)
 	}
-	return view.Wrap(lines, width)
+	return lines, at
 }
 
 // verifyRows are assigned against actual.

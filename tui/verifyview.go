@@ -10,6 +10,20 @@ import (
 	"github.com/pinlab/pinlab/tui/view"
 )
 
+// arrange works out what the next frame shows.
+func (v *verify) arrange(a paint.Area) {
+	if !v.known {
+		return
+	}
+	l := v.mapState.arrange(a, v.focus)
+	v.top = scroll(v.top, l.list.H-1, v.row(), len(v.rows))
+	v.lines = nil
+	if l.pane.H > 0 {
+		v.lines, _ = v.paneLines(l.pane.W - 1)
+		v.paneFrom = clampFrom(v.paneFrom, len(v.lines), l.pane.H)
+	}
+}
+
 func (m *Model) drawVerify(a paint.Area) {
 	v := m.verify
 	if !v.known {
@@ -39,7 +53,7 @@ func (m *Model) drawVerify(a paint.Area) {
 	l.config.Print(0, 0, config, paint.Dim, 0)
 	view.Rule(l.mapRule, []string{"CPU map"}, 0, v.focus == onMap, v.note())
 	v.draw(l.grid, v.focus == onMap)
-	view.Legend(l.legend, v.legend())
+	v.drawLegend(l, v.legend())
 	if l.list.H > 0 {
 		note := fmt.Sprintf("%d", len(v.rows))
 		if l.stacked {
@@ -53,16 +67,13 @@ func (m *Model) drawVerify(a paint.Area) {
 			l.list.Print(0, 0, "no containers", paint.Dim, 0)
 		} else {
 			t := v.table(v.focus == onList)
-			v.top = scroll(v.top, l.list.H-1, v.row(), len(v.rows))
 			t.From = v.top
 			t.Draw(l.list)
 		}
 	}
 	if l.pane.H > 0 {
 		view.Rule(l.paneRule, []string{"findings"}, 0, v.focus == onPane, fmt.Sprintf("%d", len(v.node.Findings)))
-		lines := v.paneLines(l.pane.W - 1)
-		v.paneFrom = max(min(v.paneFrom, len(lines)-l.pane.H), 0)
-		view.Text(l.pane, lines, v.paneFrom)
+		view.Text(l.pane, v.lines, v.paneFrom)
 	}
 	view.Down(l.beside)
 }

@@ -100,21 +100,20 @@ func runTUI(cmd *cobra.Command, args []string, f tuiFlags) error {
 		return err
 	}
 	err = tui.Run(cmd.Context(), m, in, out)
-	if text, ok := m.Unsaved(); ok {
-		keepSession(cmd.ErrOrStderr(), text)
+	if m.Unsaved() {
+		keepSession(cmd.ErrOrStderr(), m.Save)
 	}
 	return harness(err)
 }
 
 // keepSession writes down what was explored and not saved: leaving is one key,
 // and should lose nothing.
-func keepSession(w io.Writer, text string) {
+func keepSession(w io.Writer, save func(name string) error) {
 	f, err := os.CreateTemp("", "pinlab-explored-*.yaml")
 	if err != nil {
 		return // there is no terminal any more to ask for another place
 	}
-	_, err = f.WriteString(text)
-	if errors.Join(err, f.Close()) == nil {
+	if errors.Join(f.Close(), save(f.Name())) == nil {
 		fmt.Fprintf(w, "pinlab: the session was not saved; it is kept in %s\n", f.Name())
 	}
 }
@@ -133,7 +132,7 @@ func (f tuiFlags) options(cmd *cobra.Command, args []string) (tui.Options, error
 		return o, fmt.Errorf("--theme %q: want auto, dark, light or none", f.theme)
 	}
 	if os.Getenv("NO_COLOR") != "" {
-		o.Theme, o.Background = paint.Plain, false
+		o.Theme, o.Background, o.NoColor = paint.Plain, false, true
 	}
 	if _, err := worker.Resolve(f.profile, "/"); err != nil {
 		return o, fmt.Errorf("--profile %s: %w", f.profile, err)

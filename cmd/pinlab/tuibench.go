@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/pinlab/pinlab/bench"
@@ -87,6 +89,12 @@ func (b *tuiBench) run(ctx context.Context, spec tui.BenchSpec, tell func(tui.Be
 	case report != nil && errors.Is(err, context.Canceled) && measured(report):
 		b.report, u.Done, u.Stopped = report, true, true
 	}
+	if b.report != nil {
+		u.Reported = samplesOf(b.report)
+		if u.Streamed != u.Reported {
+			u.Warnings = append([]string{fmt.Sprintf("%d of the report's %d samples are in these figures", u.Streamed, u.Reported)}, u.Warnings...)
+		}
+	}
 	tell(u)
 	return err
 }
@@ -105,6 +113,19 @@ func (b *tuiBench) save(name string, overwrite bool) error {
 	return record.Write(name, data)
 }
 
+// samplesOf counts the samples of a report.
+func samplesOf(r *bench.Report) int {
+	n := 0
+	for i := range r.Results {
+		for _, s := range r.Results[i].Series {
+			for _, rep := range s.Repetitions {
+				n += len(rep)
+			}
+		}
+	}
+	return n
+}
+
 // gathering is what has been measured so far.
 type gathering struct {
 	policies []string
@@ -113,22 +134,28 @@ type gathering struct {
 	notes    map[string]string
 	warnings []string
 	event    bench.Event
+	part     float64 // of the work that is done
+	streamed int
 }
 
 func (g *gathering) take(e bench.Event, policy string) {
 	switch e.Kind {
 	case bench.Warned:
-		if e.Warning != nil {
+		if e.Warning != nil && !slices.Contains(g.warnings, e.Warning.Text) {
 			g.warnings = append(g.warnings, e.Warning.Text)
 		}
 		return
 	case bench.Finished:
-		if e.Result != nil && e.Result.Status != bench.StatusDone {
-			g.notes[policy] = string(e.Result.Status) + " " + e.Result.Reason
+		if note := noteOf(e.Result); note != "" {
+			g.notes[policy] = note
 		}
 	}
 	g.event = e
+	if all := e.Elapsed + e.Left; e.Left > 0 {
+		g.part = float64(e.Elapsed) / float64(all)
+	}
 	for op, new := range e.Samples {
+		g.streamed += len(new)
 		if g.samples[op] == nil {
 			g.samples[op] = map[string][][]float64{}
 		}
@@ -141,14 +168,27 @@ func (g *gathering) take(e bench.Event, policy string) {
 	}
 }
 
+// noteOf says what the figures of a configuration do not show.
+func noteOf(r *bench.Result) string {
+	switch {
+	case r == nil:
+	case r.Rejected != "":
+		return "the pod is rejected: " + r.Rejected + "; the figures are of the way to the rejection"
+	case r.Status == bench.StatusInterrupted:
+		// Somebody has ended all of them, and sees so.
+	case r.Status != bench.StatusDone && strings.HasPrefix(r.Reason, "did not finish"):
+		return r.Reason
+	case r.Status != bench.StatusDone:
+		return string(r.Status) + ": " + r.Reason
+	}
+	return ""
+}
+
 // buckets is how fine the histograms are.
 const buckets = 96
 
 func (g *gathering) update() tui.BenchUpdate {
-	u := tui.BenchUpdate{Left: g.event.Left, Warnings: append([]string{}, g.warnings...)}
-	if all := g.event.Elapsed + g.event.Left; all > 0 && g.event.Left > 0 {
-		u.Part = float64(g.event.Elapsed) / float64(all)
-	}
+	u := tui.BenchUpdate{Part: g.part, Left: g.event.Left, Streamed: g.streamed, Warnings: append([]string{}, g.warnings...)}
 	if g.event.Repetitions > 0 {
 		u.Phase = fmt.Sprintf("repetition %d of %d", g.event.Repetition+1, g.event.Repetitions)
 	}

@@ -81,11 +81,6 @@ func explainChild(dir string) func(context.Context, tui.Question) (string, error
 			}
 			args = append(args, "--state", name)
 		}
-		for _, d := range q.Devices {
-			if d.NUMANode >= 0 {
-				args = append(args, "--device", fmt.Sprintf("%s=%d", d.Resource, d.NUMANode))
-			}
-		}
 		out, err := child(ctx, args...)
 		if err != nil {
 			return "", err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -114,9 +115,9 @@ func auditedFinding(f *verify.Finding) tui.Finding {
 	return x
 }
 
-// watchNode returns when a state file below root has changed. The directory is
-// watched, because the kubelet renames a new file over the old one. A node
-// without one has nothing to watch.
+// watchNode returns when a state file has changed, or a directory on the way to it
+// has come or gone. Directories are watched, because the kubelet renames a new file
+// over the old one; where one is missing, the nearest one above it is.
 func watchNode(paths ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		w, err := fsnotify.NewWatcher()
@@ -127,21 +128,21 @@ func watchNode(paths ...string) func(context.Context) error {
 		wanted := map[string]bool{}
 		watching := map[string]bool{}
 		for _, path := range paths {
-			wanted[filepath.Clean(path)] = true
-			dir := filepath.Dir(path)
-			if watching[dir] {
-				continue
+			path, err := filepath.Abs(path)
+			if err != nil {
+				return err
 			}
-			if err := w.Add(dir); err != nil {
-				if errors.Is(err, fs.ErrNotExist) {
-					continue
+			wanted[path] = true
+			missing, err := watchAbove(w, path, watching)
+			if err != nil {
+				return err
+			}
+			for _, dir := range missing {
+				wanted[dir] = true
+				if _, err := os.Lstat(dir); err == nil {
+					return nil // it came before it was watched for
 				}
-				return fmt.Errorf("%s: %w", dir, err)
 			}
-			watching[dir] = true
-		}
-		if len(watching) == 0 {
-			return errors.New("there is no " + filepath.Dir(paths[0]))
 		}
 		for {
 			select {
@@ -150,11 +151,30 @@ func watchNode(paths ...string) func(context.Context) error {
 			case err := <-w.Errors:
 				return err
 			case e := <-w.Events:
-				if wanted[filepath.Clean(e.Name)] && !e.Has(fsnotify.Chmod) {
+				gone := watching[e.Name] && e.Has(fsnotify.Remove|fsnotify.Rename)
+				if gone || wanted[e.Name] && !e.Has(fsnotify.Chmod) {
 					return nil
 				}
 			}
 		}
+	}
+}
+
+// watchAbove watches the directory of a path, or the nearest one above that is
+// there, and returns those that are missing.
+func watchAbove(w *fsnotify.Watcher, path string, watching map[string]bool) (missing []string, err error) {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if watching[dir] {
+			return missing, nil
+		}
+		switch err := w.Add(dir); {
+		case err == nil:
+			watching[dir] = true
+			return missing, nil
+		case !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir):
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		missing = append(missing, dir)
 	}
 }
 

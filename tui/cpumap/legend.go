@@ -2,6 +2,7 @@ package cpumap
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/utils/cpuset"
 
@@ -39,4 +40,31 @@ func (ow *Owners) Legend(level Level) []Entry {
 		out = append(out, Entry{Mark{Symbol: symbolMixed}, "siblings differ"})
 	}
 	return out
+}
+
+// Letters says in few words whose the letters are: by the pod's name, where it has
+// one letter alone.
+func (ow *Owners) Letters() []Entry {
+	pods := map[string]int{}
+	for i := range ow.List {
+		pods[podOf(ow.List[i].Name)]++
+	}
+	out := make([]Entry, 0, len(ow.List))
+	for i := range ow.List {
+		w := &ow.List[i]
+		name := w.Name
+		if pod := podOf(name); pods[pod] == 1 {
+			name = pod
+		}
+		out = append(out, Entry{Mark{Symbol: w.Letter, Role: w.Role}, name})
+	}
+	return out
+}
+
+// podOf is a container's name without its last part.
+func podOf(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i > 0 {
+		return name[:i]
+	}
+	return name
 }

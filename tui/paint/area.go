@@ -93,8 +93,11 @@ func (a Area) Box(title string) Area {
 	a.Set(0, a.H-1, '└', Border, 0)
 	a.Set(a.W-1, a.H-1, '┘', Border, 0)
 	a.Sub(2, 0, a.W-4, 1).Print(0, 0, " "+title+" ", Title, 0)
-	return a.Sub(2, 1, a.W-4, a.H-2)
+	return a.Inside()
 }
+
+// Inside is what a Box around the area leaves.
+func (a Area) Inside() Area { return a.Sub(2, 1, a.W-4, a.H-2) }
 
 // Wrap cuts text into lines of at most so many columns, at spaces where there
 // are any; continued lines are indented like the first, and two more.

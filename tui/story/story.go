@@ -3,6 +3,9 @@ package story
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -89,24 +92,39 @@ func item(step string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// machine is what the loader is told of the machine: whoever tells a story has
+// found it already, and the loader reads files only beside a scenario that is one.
+const machine = "explored"
+
 // Parse reads the story and returns the events of its last step: a createPod
 // with replicas is several.
 func (s Story) Parse(loader scenarios.Loader) (*scenarios.Scenario, []scenarios.Event, error) {
 	if len(s.Steps) > MaxSteps {
 		return nil, nil, fmt.Errorf("more than %d steps; save the session and open a new one", MaxSteps)
 	}
-	text, err := s.Text("explored", "explored", nil)
+	known := s
+	known.Profile = machine
+	text, err := known.Text("explored", "explored", nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	last := strings.Count(text[:strings.LastIndex(text, item(s.last()))], "\n") + 1
+	if check := loader.Profile; check != nil {
+		loader.Profile = func(name string) error {
+			if name == machine {
+				return nil
+			}
+			return check(name)
+		}
+	}
+	begin := s.begin(text)
 	sc, err := loader.Parse([]byte(text), file)
 	if err != nil {
-		return nil, nil, plain(err)
+		return nil, nil, s.plain(err, begin)
 	}
+	sc.Profile = s.Profile
 	var events []scenarios.Event
 	for i := range sc.Steps {
-		if st := &sc.Steps[i]; st.Line >= last && len(s.Steps) > 0 {
+		if st := &sc.Steps[i]; len(begin) > 0 && st.Line >= begin[len(begin)-1] {
 			if st.Event == nil {
 				return nil, nil, errors.New("an expectation is no event; what is seen is written down when the session is saved")
 			}
@@ -116,18 +134,44 @@ func (s Story) Parse(loader scenarios.Loader) (*scenarios.Scenario, []scenarios.
 	return sc, events, nil
 }
 
-func (s Story) last() string {
-	if len(s.Steps) == 0 {
-		return ""
+// begin is the line of the text in which each step begins.
+func (s Story) begin(text string) []int {
+	const head = "\nsteps:\n"
+	line := strings.Count(text[:strings.Index(text, head)+len(head)], "\n") + 1
+	begin := make([]int, 0, len(s.Steps))
+	for _, step := range s.Steps {
+		begin = append(begin, line)
+		line += strings.Count(item(step), "\n")
 	}
-	return s.Steps[len(s.Steps)-1]
+	return begin
 }
 
-// plain is a loader's error without file and line, which the user has not seen.
-func plain(err error) error {
+// plain is a loader's error in the words of the session: nobody has seen the file,
+// its lines, or the directory that it is not in.
+func (s Story) plain(err error, begin []int) error {
 	var texts []string
 	collect(err, &texts)
-	return errors.New(strings.Join(texts, "; "))
+	text := strings.Join(texts, "; ")
+	text = strings.ReplaceAll(text, "the scenario itself is not in a directory", "a session is not in a directory; m adds the pods of a file, p takes the file of a machine")
+	text = regexp.MustCompile(`\bin line [0-9]+`).ReplaceAllStringFunc(text, func(place string) string {
+		line, _ := strconv.Atoi(strings.TrimPrefix(place, "in line "))
+		after, _ := slices.BinarySearch(begin, line+1)
+		if after == 0 {
+			return "before the first step of the session"
+		}
+		return fmt.Sprintf("in step %d of the session (%s)", after, short(s.Steps[after-1]))
+	})
+	return errors.New(text)
+}
+
+// short is the beginning of a step.
+func short(step string) string {
+	const most = 40
+	step = strings.Join(strings.Fields(step), " ")
+	if r := []rune(step); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return step
 }
 
 func collect(err error, texts *[]string) {

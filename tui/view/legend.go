@@ -1,15 +1,23 @@
 package view
 
 import (
+	"fmt"
+
 	"github.com/pinlab/pinlab/tui/cpumap"
 	"github.com/pinlab/pinlab/tui/paint"
 )
 
-// Legend draws the signs of a map that stand for no container.
+// Legend draws signs of a map and what they stand for, and how many more there
+// are than fit.
 func Legend(a paint.Area, entries []cpumap.Entry) {
 	x := 0
-	for _, e := range entries {
-		if x+4+len([]rune(e.Text)) > a.W && x > 0 {
+	for i, e := range entries {
+		room := a.W
+		if i+1 < len(entries) {
+			room -= 4 // for the number of the others
+		}
+		if x+2+len([]rune(e.Text)) > room && x > 0 {
+			a.Print(x, 0, fmt.Sprintf("+%d", len(entries)-i), paint.Dim, 0)
 			return
 		}
 		a.Set(x, 0, e.Mark.Symbol, e.Mark.Role, e.Mark.Attr)

@@ -48,13 +48,58 @@ func Text(a paint.Area, lines []Line, from int) {
 	}
 }
 
+// firstTab is the first of the tabs that a rule shows: where not all fit, the
+// active one is in sight.
+func firstTab(width int, tabs []string, active int) int {
+	end, first := 1, 0
+	for i := 0; i <= active && i < len(tabs); i++ {
+		end += len([]rune(tabs[i])) + 3
+	}
+	for end > width && first < active {
+		end -= len([]rune(tabs[first])) + 3
+		if first == 0 {
+			end += 2 // the sign that there are others
+		}
+		first++
+	}
+	return first
+}
+
+// TabAt is the tab whose name is at a column of a rule; the active one where
+// there is none.
+func TabAt(width int, tabs []string, active, x int) int {
+	first := firstTab(width, tabs, active)
+	at := 1
+	if first > 0 {
+		at += 2
+		if x < at {
+			return first - 1
+		}
+	}
+	for i := first; i < len(tabs); i++ {
+		end := at + len([]rune(tabs[i])) + 3
+		if x >= at && x < end {
+			return i
+		}
+		at = end
+	}
+	return active
+}
+
 // Rule draws the line above a pane: its name, or the names of its tabs.
 func Rule(a paint.Area, tabs []string, active int, focused bool, note string) {
 	for x := range a.W {
 		a.Set(x, 0, '─', paint.Border, 0)
 	}
 	x := 1
+	first := firstTab(a.W, tabs, active)
+	if first > 0 {
+		x = a.Print(x, 0, "‹ ", paint.Dim, 0)
+	}
 	for i, tab := range tabs {
+		if i < first {
+			continue
+		}
 		role := paint.Dim
 		switch {
 		case i == active && focused:
@@ -62,7 +107,7 @@ func Rule(a paint.Area, tabs []string, active int, focused bool, note string) {
 		case i == active:
 			role = paint.Title
 		}
-		if i > 0 {
+		if i > first {
 			x = a.Print(x, 0, "│", paint.Border, 0)
 		}
 		x = a.Print(x, 0, " ", role, 0)

@@ -28,15 +28,25 @@ func StepTick(observed bool, violations, expected, failures int, stopped bool) T
 	return plainTick()
 }
 
-// Timeline draws the steps in one line, as many as fit around the current one,
-// and returns the first that is shown.
-func Timeline(a paint.Area, ticks []Tick, at int) int {
-	const step = 2
-	room := max(a.W/step, 1)
-	from := 0
-	if len(ticks) > room {
-		from = min(max(at-room/2, 0), len(ticks)-room)
-	}
+// step is the columns of a tick.
+const step = 2
+
+// timeline is the first tick that is shown, and how many fit: those around the
+// current one.
+func timeline(width, ticks, at int) (from, room int) {
+	room = max(width/step, 1)
+	return max(min(at-room/2, ticks-room), 0), room
+}
+
+// TickAt is the tick at a column of a timeline.
+func TickAt(width, ticks, at, x int) int {
+	from, _ := timeline(width, ticks, at)
+	return from + x/step
+}
+
+// Timeline draws the steps in one line, as many as fit around the current one.
+func Timeline(a paint.Area, ticks []Tick, at int) {
+	from, room := timeline(a.W, len(ticks), at)
 	for i := from; i < len(ticks) && i < from+room; i++ {
 		x := (i - from) * step
 		attr := paint.Attr(0)
@@ -48,5 +58,4 @@ func Timeline(a paint.Area, ticks []Tick, at int) int {
 			a.Set(x+1, 0, '─', paint.Border, 0)
 		}
 	}
-	return from
 }
