@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/invariant"
+	"github.com/pinlab/pinlab/sim/kubelet"
 )
 
 // explorer searches a stub with a bug.
@@ -91,4 +92,33 @@ func TestSameSeed(t *testing.T) {
 	first := report(1, 7)
 	g.Expect(report(3, 7)).To(Equal(first))
 	g.Expect(report(1, 8)).NotTo(Equal(first))
+}
+
+// TestSameSeedInProcesses does it with the real managers in processes of their own, for
+// two rounds: what a process reached while it shrank must not be missing from what it
+// reaches afterwards.
+func TestSameSeedInProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("searches twice")
+	}
+	g := NewWithT(t)
+	prepare := kubelet.PreparePod
+	search := func(workers int) []string {
+		x := &Explorer{Resolve: hwprofiles.Resolve, Prepare: prepare, Simple: SimpleMachines()}
+		for range workers {
+			p := &Process{Command: child, Timeout: 10 * time.Second, TempDir: t.TempDir()}
+			t.Cleanup(p.Close)
+			x.Workers = append(x.Workers, p)
+		}
+		g.Expect(x.Random(t.Context(), Random{Seed: 3, Runs: 2*roundRuns + 16})).To(Succeed())
+		var ids []string
+		for _, f := range x.Findings() {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	// Upstream walks maps in random order, so that a feature more or less may be reached;
+	// the findings are the same.
+	one := search(1)
+	g.Expect(search(2)).To(Equal(one))
 }
