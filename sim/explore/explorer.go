@@ -176,12 +176,10 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 		return nil, err
 	}
 	f := &Finding{
-		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Root: best.Root, Needs: needs,
+		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Original: p.hit.Cause, Root: best.Root, Needs: needs,
 		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from, Tries: best.Tries,
 	}
-	if f.Known = x.Known.Find(f.Cause, needs); f.Known == nil && f.Follows() {
-		f.Known = x.Known.Find(f.Root, needs)
-	}
+	f.Known = x.Known.of(f.Cause, f.Root, needs)
 	declare(f, &out)
 	return f, nil
 }
