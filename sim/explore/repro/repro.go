@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -28,6 +29,16 @@ var checks string
 
 //go:embed intercept.go.txt
 var intercept string
+
+//go:embed resize.go.txt
+var resize string
+
+// resizeImports are what a resize needs beyond the rest.
+const resizeImports = `	"k8s.io/kubernetes/pkg/kubelet/allocation"
+	"k8s.io/kubernetes/pkg/kubelet/cm"
+	kubecontainer "k8s.io/kubernetes/pkg/kubelet/container"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+`
 
 // ErrCannot marks a scenario that cannot be written as such a test.
 var ErrCannot = errors.New("cannot be written as a test of upstream alone")
@@ -77,7 +88,12 @@ func Test(p Params) ([]byte, error) {
 	}
 	w.line("%s", check)
 	var b strings.Builder
-	b.WriteString(head)
+	top, tail := head, ""
+	if w.resizes {
+		const last = "\tschedulerframework "
+		top, tail = strings.Replace(head, last, resizeImports+last, 1), "\n"+resize
+	}
+	b.WriteString(top)
 	b.WriteString("\n// TestRepro fails as long as this can happen:\n//\n")
 	for line := range strings.Lines(p.Broken + ": " + p.Text) {
 		b.WriteString("//\t" + strings.TrimRight(line, "\n") + "\n")
@@ -88,7 +104,7 @@ func Test(p Params) ([]byte, error) {
 	}
 	b.WriteString("n := newNode(t)\n")
 	b.WriteString(w.body.String())
-	b.WriteString("}\n\n" + harness + "\n" + checks + "\n" + intercept)
+	b.WriteString("}\n\n" + harness + "\n" + checks + "\n" + intercept + tail)
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {
 		return nil, fmt.Errorf("format the test: %w", err)
@@ -115,6 +131,7 @@ type writer struct {
 	machine *hwprofiles.Profile
 	config  json.RawMessage
 	last    bool // the scenario's last event
+	resizes bool
 	vars    int
 	same    map[string]string // variables by their text
 }
@@ -203,6 +220,16 @@ func (w *writer) event(e scenarios.Event) error {
 	case scenarios.ExitContainer:
 		pod, container, _ := strings.Cut(e.Container, "/")
 		w.step(true, "n.exit(%q, %q, %d)", pod, container, e.ExitCode)
+	case scenarios.ResizePod:
+		pod, container, _ := strings.Cut(e.Container, "/")
+		amount := func(q *resource.Quantity) string {
+			if q == nil {
+				return ""
+			}
+			return q.String()
+		}
+		w.resizes = true
+		w.step(true, "n.resize(%q, %q, %q, %q)", pod, container, amount(e.CPU), amount(e.Memory))
 	case scenarios.Reboot:
 		w.line("n.reboot()")
 	case scenarios.Reconcile:
