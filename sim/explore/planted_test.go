@@ -1,7 +1,10 @@
 package explore
 
 import (
+	"context"
 	"encoding/json"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/invariant"
 	"github.com/pinlab/pinlab/sim/kubelet"
 )
@@ -57,6 +61,36 @@ func TestPlantedBugs(t *testing.T) {
 			g.Expect(found).To(BeTrue(), "no finding of %s among %d", broken, len(x.Findings()))
 		})
 	}
+}
+
+// TestHangInProcess gives a hang up whose replay is in a process of its own: it is told
+// with the stacks of that process, which is then another one.
+func TestHangInProcess(t *testing.T) {
+	g := NewWithT(t)
+	command := func(ctx context.Context) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, os.Args[0])
+		cmd.Env = append(os.Environ(), role+"=hang")
+		return cmd
+	}
+	p := &Process{Command: command, Timeout: 100 * time.Millisecond, TempDir: t.TempDir()}
+	t.Cleanup(p.Close)
+	s := &scenarios.Scenario{Name: "hang", Profile: "cores=4", Steps: []scenarios.Step{{Event: scenarios.StartKubelet{}}}}
+	for _, name := range []string{"a", "b", "c"} {
+		pod := &v1.Pod{}
+		pod.Name = name
+		s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.CreatePod{Pod: pod}})
+	}
+	out, err := p.Replay(t.Context(), s)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Hits).To(HaveLen(1))
+	g.Expect(out.Hits[0].Cause).To(Equal(Cause{Broken: BrokenHang, Event: "createPod"}))
+	g.Expect(out.Hits[0].Step).To(Equal(4))
+	g.Expect(out.Hits[0].Stack).To(ContainSubstring("(*stub).admit"))
+	s.Steps = s.Steps[:3]
+	out, err = p.Replay(t.Context(), s)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.Hits).To(BeEmpty())
+	g.Expect(out.Applied).To(HaveLen(3))
 }
 
 func countEvents(f *Finding) int {

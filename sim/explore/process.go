@@ -47,9 +47,13 @@ type reply struct {
 // Serve is a child's main loop. It returns after a replay that had to be given up,
 // and when it has grown beyond its share of the memory.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, decoder *kubelet.ConfigDecoder) error {
+	return serve(ctx, r, w, NewLocal(decoder))
+}
+
+func serve(ctx context.Context, r io.Reader, w io.Writer, local *Local) error {
 	in, buffered := json.NewDecoder(bufio.NewReader(r)), bufio.NewWriter(w)
 	out := json.NewEncoder(buffered)
-	local, codec := NewLocal(decoder), newCodec()
+	codec := newCodec()
 	known := map[uint32]bool{}
 	for {
 		var req request
