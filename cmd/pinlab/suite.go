@@ -175,7 +175,7 @@ func openSaved(file string, info *scenarios.SuiteInfo, mine map[scenarios.Key]bo
 		if !mine[res.Key()] {
 			return nil, fmt.Errorf("--resume: %s: results[%d]: %s is no run of this suite or shard; take another file", file, i, res.Key())
 		}
-		if res.KubeletVersion != kubelet.Version {
+		if skipped := res.Verdict == scenarios.Skip && res.KubeletVersion == ""; !skipped && res.KubeletVersion != kubelet.Version {
 			return nil, fmt.Errorf("--resume: %s: results[%d]: %s is of kubelet %q; want %s, or another file", file, i, res.Key(), res.KubeletVersion, kubelet.Version)
 		}
 	}
