@@ -26,8 +26,10 @@ type SuiteInfo struct {
 	Name string `json:"name"`
 	// Runs counts those of the whole suite, skipped ones too.
 	Runs int `json:"runs"`
-	// Digest is a fingerprint of the suite's runs.
+	// Digest is a fingerprint of the suite's runs and of what they are run with, Keys
+	// one of which runs there are.
 	Digest string `json:"digest"`
+	Keys   string `json:"keys"`
 	// Shard is "2/8" when the report is of a part.
 	Shard string `json:"shard,omitempty"`
 }
@@ -59,13 +61,24 @@ const (
 	Hang Verdict = "hang"
 )
 
+// Valid says whether it is one of the above.
+func (v Verdict) Valid() bool {
+	switch v {
+	case Pass, Skip, Fail, Errored, Hang:
+		return true
+	}
+	return false
+}
+
 // Result is one scenario replayed on one machine by one target.
 type Result struct {
 	Scenario string `json:"scenario"`
 	// Title is the first sentence of the scenario's story.
 	Title string `json:"title,omitempty"`
 	// File is where the scenario was read from.
-	File    string `json:"file,omitempty"`
+	File string `json:"file,omitempty"`
+	// Corpus says that File lies in the corpus that pinlab comes with.
+	Corpus  bool   `json:"corpus,omitempty"`
 	Profile string `json:"profile"`
 	// Variant names the kubelet configuration that a suite put in place of the
 	// scenario's own.

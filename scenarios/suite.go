@@ -187,12 +187,31 @@ func (l *loading) variant(axis string, f member) {
 		return
 	}
 	l.typed(f.value, l.file, at)
+	l.policies(f.value, at)
+}
+
+// policies checks the names of policies and scopes: upstream refuses others only when
+// the kubelet starts, and runs under them might all be skipped.
+func (l *loading) policies(n *node, at string) {
+	known := map[string][]string{
+		"cpuManagerPolicy":      {"none", "static"},
+		"memoryManagerPolicy":   {"None", "Static"},
+		"topologyManagerPolicy": {"best-effort", "none", "restricted", "single-numa-node"},
+		"topologyManagerScope":  {"container", "pod"},
+	}
+	for _, m := range n.members() {
+		names := known[m.key]
+		if text := n.text(m.key); len(names) > 0 && text != "" && !slices.Contains(names, text) {
+			l.errorf(m.line, "%s.%s: %s", at, m.key, unknown("value", text, names))
+		}
+	}
 }
 
 func (l *loading) exclusion(n *node, m *Matrix, x *Exclusion) {
 	if n.kind != mapping {
 		return // said already
 	}
+	x.Line = n.line
 	if len(x.Scenarios)+len(x.Profiles)+len(x.Kubelet) == 0 {
 		l.errorf(n.line, "exclude is empty; want scenarios, profiles or kubelet")
 	}

@@ -112,12 +112,27 @@ func TestDigestKnowsWhatIsRun(t *testing.T) {
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		runs, err := Loader{}.Runs(s, hwprofiles.Resolve)
 		g.Expect(err).NotTo(gomega.HaveOccurred())
-		return Digest(runs)
+		return Digest(runs, "v1", 1)
 	}
 	same := runs(smallSuite)
 	g.Expect(runs(smallSuite + "# a comment\n")).To(gomega.Equal(same))
 	g.Expect(runs(strings.Replace(smallSuite, "restricted}", "best-effort}", 1))).NotTo(gomega.Equal(same))
 	g.Expect(runs(strings.Replace(smallSuite, "raspberry-pi-4", "kvm-32s1c", 1))).NotTo(gomega.Equal(same))
+	s, err := Loader{}.ParseSuite([]byte(smallSuite), "x.yaml")
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	with := func(version string, repeat int, change func(*hwprofiles.Profile)) string {
+		runs, err := Loader{}.Runs(s, hwprofiles.Resolve)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		machine := *runs[0].Profile
+		change(&machine)
+		runs[0].Profile = &machine
+		return Digest(runs, version, repeat)
+	}
+	none := func(*hwprofiles.Profile) {}
+	g.Expect(with("v1", 1, none)).To(gomega.Equal(same))
+	g.Expect(with("v2", 1, none)).NotTo(gomega.Equal(same))
+	g.Expect(with("v1", 5, none)).NotTo(gomega.Equal(same))
+	g.Expect(with("v1", 1, func(p *hwprofiles.Profile) { p.CPUs = p.CPUs[1:] })).NotTo(gomega.Equal(same), "a machine of the same name")
 }
 
 func TestBadSuites(t *testing.T) {
@@ -133,6 +148,8 @@ func TestBadSuites(t *testing.T) {
 		head + "matrix: [{scenarios: [first-pin], profiles: [nope]}]":                                       `no profile "nope"`,
 		head + "matrix: [{scenarios: [first-pin], profiles: ['nope*']}]":                                    "no profile of the library matches",
 		head + "matrix: [{selector: class=nope}]":                                                           "selects no scenario",
+		head + "matrix:\n- scenarios: [first-pin]\n  exclude:\n  - {scenarios: [frist-pin]}":                `x.yaml:7: exclude matches no run: unknown scenario "frist-pin"`,
+		head + "matrix:\n- kubelet:\n    a:\n      b: {cpuManagerPolicy: banana}":                           `x.yaml:7: kubelet.a.b.cpuManagerPolicy: unknown value "banana"`,
 		head + "matrix: [{kubelet: {a: }}]":                                                                 "kubelet.a: want variants by name",
 		head + "matrix: [{kubelet: {a: {b: 1}}}]":                                                           "kubelet.a.b: want a part of a KubeletConfiguration",
 		head + "matrix: [{kubelet: {a: {'b c': {}}}}]":                                                      "has no spaces",

@@ -72,13 +72,31 @@ func (r *SuiteRun) Key() Key { return Key{r.Scenario.Name, r.Profile.Name, r.Var
 // Key is that of the run that the result is of.
 func (r *Result) Key() Key { return Key{r.Scenario, r.Profile, r.Variant} }
 
-// Digest is a fingerprint of the runs and of the files of their scenarios: runs
-// with the same digest can be put together.
-func Digest(runs []SuiteRun) string {
+// Digest is a fingerprint of the runs, of the files of their scenarios and their
+// machines, of the kubelet and of how often each is replayed: results with the same
+// digest can be put together.
+func Digest(runs []SuiteRun, kubeletVersion string, repeat int) string {
 	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%d\x00", kubeletVersion, max(repeat, 1)) // a hash takes everything
+	machines := map[*hwprofiles.Profile][sha256.Size]byte{}
 	for i := range runs {
 		r := &runs[i]
-		fmt.Fprintf(h, "%s\x00%x\x00%s\x00%s\x00", r.Key(), r.Scenario.sum, r.Patch, r.Skip) // a hash takes everything
+		machine, known := machines[r.Profile]
+		if !known {
+			data, _ := json.Marshal(r.Profile) // plain data always has a text
+			machine = sha256.Sum256(data)
+			machines[r.Profile] = machine
+		}
+		fmt.Fprintf(h, "%s\x00%x\x00%x\x00%s\x00%s\x00", r.Key(), r.Scenario.sum, machine, r.Patch, r.Skip)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// KeysDigest is a fingerprint of which runs there are, in any order.
+func KeysDigest(keys []Key) string {
+	h := sha256.New()
+	for _, k := range slices.SortedFunc(slices.Values(keys), Key.Compare) {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00", k.Scenario, k.Profile, k.Variant)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
@@ -86,10 +104,17 @@ func Digest(runs []SuiteRun) string {
 // Runs makes the list of what a suite replays, in the order of the keys. What
 // does not apply is in it, with the reason. resolve finds machines.
 func (l Loader) Runs(s *Suite, resolve func(ref string) (*hwprofiles.Profile, error)) ([]SuiteRun, error) {
-	e := &expansion{Loader: l, suite: s, resolve: resolve, loaded: map[string]*suiteScenario{}, profiles: map[string]*hwprofiles.Profile{}, runs: map[Key]SuiteRun{}, small: map[[2]string]string{}}
+	e := &expansion{Loader: l, suite: s, resolve: resolve, loaded: map[string]*suiteScenario{}, profiles: map[string]*hwprofiles.Profile{}, runs: map[Key]SuiteRun{}, small: map[[2]string]string{}, used: map[*Exclusion]bool{}}
 	for i := range s.Matrix {
 		if err := e.matrix(&s.Matrix[i]); err != nil {
 			return nil, err
+		}
+	}
+	for i := range s.Matrix {
+		for k := range s.Matrix[i].Exclude {
+			if x := &s.Matrix[i].Exclude[k]; !e.used[x] {
+				return nil, e.needless(x)
+			}
 		}
 	}
 	if len(e.runs) == 0 {
@@ -109,6 +134,7 @@ type expansion struct {
 	profiles map[string]*hwprofiles.Profile
 	runs     map[Key]SuiteRun
 	small    map[[2]string]string // by scenario file and profile
+	used     map[*Exclusion]bool  // those that took something out
 }
 
 type suiteScenario struct {
@@ -147,7 +173,7 @@ func (e *expansion) matrix(m *Matrix) error {
 		}
 		for _, ref := range where {
 			for i := range variants {
-				if m.excludes(s.Name, ref, &variants[i]) {
+				if e.excludes(m, s.Name, ref, &variants[i]) {
 					continue
 				}
 				if err := e.add(s, ref, &variants[i]); err != nil {
@@ -319,13 +345,32 @@ func variants(axes map[string]map[string]json.RawMessage) ([]variant, error) {
 }
 
 // excludes says that one of the exclusions matches a run.
-func (m *Matrix) excludes(scenario, profile string, v *variant) bool {
-	return slices.ContainsFunc(m.Exclude, func(x Exclusion) bool {
-		for axis, names := range x.Kubelet {
-			if !slices.Contains(names, v.byAxis[axis]) {
-				return false
-			}
+func (e *expansion) excludes(m *Matrix, scenario, profile string, v *variant) bool {
+	out := false
+	for i := range m.Exclude {
+		if x := &m.Exclude[i]; x.matches(scenario, profile, v) {
+			e.used[x], out = true, true
 		}
-		return matchAny(x.Scenarios, scenario) && matchAny(x.Profiles, profile)
-	})
+	}
+	return out
+}
+
+func (x *Exclusion) matches(scenario, profile string, v *variant) bool {
+	for axis, names := range x.Kubelet {
+		if !slices.Contains(names, v.byAxis[axis]) {
+			return false
+		}
+	}
+	return matchAny(x.Scenarios, scenario) && matchAny(x.Profiles, profile)
+}
+
+// needless is the error of an exclusion that takes nothing out: more likely than not a
+// name in it is wrong.
+func (e *expansion) needless(x *Exclusion) error {
+	for _, name := range x.Scenarios {
+		if _, ok := CorpusFile(name); !ok && !strings.ContainsAny(name, "*?[") {
+			return e.errorf(x.Line, "exclude matches no run: %s", unknown("scenario", name, CorpusNames()))
+		}
+	}
+	return e.errorf(x.Line, "exclude matches no run; take it out, or correct its scenarios, profiles or kubelet")
 }

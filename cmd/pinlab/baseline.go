@@ -40,9 +40,29 @@ func openBaseline(read, write string) (*baseline, error) {
 	return b, nil
 }
 
+// remark marks what is known in reports that were merged; without a baseline it leaves
+// them as they are.
+func (b *baseline) remark(w io.Writer, r scenarios.RunReport) error {
+	if b.file == "" {
+		return nil
+	}
+	var all map[scenarios.Key]bool
+	if r.Suite != nil && report.Complete(r) == nil && r.Suite.Shard == "" {
+		all = map[scenarios.Key]bool{}
+	}
+	for i := range r.Results {
+		r.Results[i].Known = false
+		if all != nil {
+			all[r.Results[i].Key()] = true
+		}
+	}
+	return b.apply(w, r.Results, all)
+}
+
 // apply marks what is known, tells what the baseline lists without need, and
-// writes the new one, which knows everything.
-func (b *baseline) apply(w io.Writer, results []scenarios.Result) error {
+// writes the new one, which knows everything. all are the runs of the whole suite; nil
+// when none is run.
+func (b *baseline) apply(w io.Writer, results []scenarios.Result, all map[scenarios.Key]bool) error {
 	if b.write != "" {
 		made := report.NewBaseline(results)
 		made.Apply(results)
@@ -54,6 +74,11 @@ func (b *baseline) apply(w io.Writer, results []scenarios.Result) error {
 	}
 	for _, f := range b.known.Apply(results) {
 		fmt.Fprintf(w, "pinlab: %s lists %s, which holds now; take it out\n", b.file, f.Key)
+	}
+	if all != nil {
+		for _, key := range b.known.Absent(func(k scenarios.Key) bool { return all[k] }) {
+			fmt.Fprintf(w, "pinlab: %s lists %s, which is no run of the suite; take it out\n", b.file, key)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -96,7 +97,7 @@ func (f *exploreFlags) validate() error {
 		return fmt.Errorf("--memory %q: %w; want a quantity like 1Gi", f.memory, err)
 	}
 	const least = 128 << 20
-	if f.bytes = q.Value(); f.bytes < int64(f.workers+1)*least {
+	if f.bytes = q.Value(); f.bytes/least-1 < int64(f.workers) { // without a product that may overflow
 		return fmt.Errorf("--memory %s: want at least 128Mi for the search and for each of the %d workers", f.memory, f.workers)
 	}
 	return nil
@@ -135,7 +136,7 @@ func exploring(cmd *cobra.Command, f *exploreFlags, search string, states bool, 
 	if err != nil {
 		return err
 	}
-	if err := explore.CheckDir(f.out); err != nil {
+	if err := explore.MakeDir(f.out); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	dir, remove, err := sim.LockedDir(sim.StateBase())
@@ -165,6 +166,9 @@ func exploring(cmd *cobra.Command, f *exploreFlags, search string, states bool, 
 	r, err := explore.NewReport(kubelet.Version, search, f.seed, x)
 	if err != nil {
 		return harness(err)
+	}
+	if states { // an exhaustive search is told with its rate
+		r.SequencesPerSecond = math.Round(float64(r.Stats.Runs) / max(time.Since(started).Seconds(), 0.001))
 	}
 	err = report.Any(cmd.OutOrStdout(), f.output, r, func(w io.Writer) error { return explore.Table(w, r) })
 	if err != nil {

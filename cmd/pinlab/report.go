@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ func newReport() *cobra.Command {
 }
 
 func newReportMerge() *cobra.Command {
-	var output string
+	var output, file string
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
 		Short: "Put the reports of a suite's shards together",
@@ -40,6 +39,10 @@ Exit codes are those of 'pinlab run'; 3 also when runs of the suite are missing.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
+				return err
+			}
+			known, err := openBaseline(file, "")
+			if err != nil {
 				return err
 			}
 			parts := make([]report.Part, 0, len(args))
@@ -58,17 +61,24 @@ Exit codes are those of 'pinlab run'; 3 also when runs of the suite are missing.
 			if err != nil {
 				return err
 			}
+			if err := known.remark(cmd.ErrOrStderr(), merged); err != nil {
+				return harness(err)
+			}
 			w := cmd.OutOrStdout()
 			opts := report.TableOptions{MapOptions: report.MapOptions{Color: colour(w), Width: width(w)}}
 			if err := writeRun(w, merged, output, opts); err != nil {
 				return harness(err)
 			}
-			if n := report.Missing(merged); n > 0 {
-				return harness(fmt.Errorf("%d of the suite's %d runs are in none of the files", n, merged.Suite.Runs))
+			if err := report.Complete(merged); err != nil {
+				return harness(err)
+			}
+			if report.NothingRan(merged) {
+				return errNothingRan
 			}
 			return verdictError(merged.Results)
 		},
 	}
 	addRunOutput(cmd, &output)
+	cmd.Flags().StringVar(&file, "baseline", "", "file with known failures, in place of what the reports say is known")
 	return cmd
 }

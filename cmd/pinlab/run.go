@@ -180,6 +180,7 @@ type runOf struct {
 	// already, finished is given all of them.
 	suite    *scenarios.SuiteInfo
 	more     []scenarios.Result
+	keys     map[scenarios.Key]bool // of all its runs
 	finished func([]scenarios.Result) error
 	// plain is the time between two lines of progress without a terminal.
 	plain time.Duration
@@ -208,13 +209,13 @@ func runJobs(cmd *cobra.Command, run runOf, f runFlags) error {
 	all := merge(run.jobs, results)
 	hints := misfits(run.jobs, all)
 	all = append(all, run.more...)
-	if run.finished != nil {
+	if err := known.apply(cmd.ErrOrStderr(), all, run.keys); err != nil {
+		return harness(err)
+	}
+	if run.finished != nil { // with what the baseline knows, for those who merge it
 		if err := run.finished(all); err != nil {
 			return harness(err)
 		}
-	}
-	if err := known.apply(cmd.ErrOrStderr(), all); err != nil {
-		return harness(err)
 	}
 	if err := write(cmd.OutOrStdout(), all, run, f, time.Since(started)); err != nil {
 		return harness(err)
@@ -222,8 +223,14 @@ func runJobs(cmd *cobra.Command, run runOf, f runFlags) error {
 	for _, hint := range hints {
 		fmt.Fprintln(cmd.ErrOrStderr(), "pinlab:", hint)
 	}
+	if report.NothingRan(scenarios.RunReport{Suite: run.suite, Results: all}) {
+		return errNothingRan
+	}
 	return verdictError(all)
 }
+
+// errNothingRan is bad input: such a suite would be green whatever happens.
+var errNothingRan = errors.New("every run of the suite was skipped, so that nothing was checked; the reasons are above")
 
 // workerCommand runs this program as a worker.
 func workerCommand(ctx context.Context) *exec.Cmd {

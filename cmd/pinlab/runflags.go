@@ -71,6 +71,9 @@ func (f runFlags) validateCI(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 || len(f.profiles) > 0 || f.selector != "" || f.config != "" {
 		return errors.New("--suite says itself what is run: want it without scenarios, --profile, --selector and --config")
 	}
+	if given("shard") && f.shard == "" {
+		return errors.New("--shard is empty: want one like 2/8, the second of eight parts")
+	}
 	_, err := parseShard(f.shard)
 	return err
 }

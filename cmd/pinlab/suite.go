@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/scenarios/report"
+	"github.com/pinlab/pinlab/sim/kubelet"
 	"github.com/pinlab/pinlab/sim/worker"
 )
 
@@ -34,10 +36,11 @@ func parseShard(text string) (shard, error) {
 	if text == "" {
 		return shard{}, nil
 	}
-	index, of, ok := strings.Cut(text, "/")
+	index, of, _ := strings.Cut(text, "/")
 	i, err := strconv.Atoi(index)
 	n, errOf := strconv.Atoi(of)
-	if !ok || err != nil || errOf != nil || n < 1 || i < 1 || i > n {
+	// Written one way only: the shard's name is compared with that of saved results.
+	if err != nil || errOf != nil || fmt.Sprintf("%d/%d", i, n) != text || i < 1 || i > n {
 		return shard{}, fmt.Errorf("--shard %q: want one like 2/8, the second of eight parts", text)
 	}
 	return shard{i, n}, nil
@@ -59,13 +62,22 @@ func runSuite(cmd *cobra.Command, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	info := &scenarios.SuiteInfo{Name: suite.Name, Runs: len(runs), Digest: scenarios.Digest(runs), Shard: f.shard}
+	info := &scenarios.SuiteInfo{Name: suite.Name, Runs: len(runs), Digest: scenarios.Digest(runs, kubelet.Version, f.repeat), Shard: f.shard}
+	keys := make(map[scenarios.Key]bool, len(runs))
+	for i := range runs {
+		keys[runs[i].Key()] = true
+	}
+	info.Keys = scenarios.KeysDigest(slices.Collect(maps.Keys(keys)))
 	part, err := parseShard(f.shard)
 	if err != nil {
 		return err
 	}
 	runs = slices.DeleteFunc(runs, func(r scenarios.SuiteRun) bool { return !part.has(r.Key()) })
-	saved, err := openSaved(f.resume, info)
+	mine := make(map[scenarios.Key]bool, len(runs))
+	for i := range runs {
+		mine[runs[i].Key()] = true
+	}
+	saved, err := openSaved(f.resume, info, mine)
 	if err != nil {
 		return err
 	}
@@ -82,7 +94,7 @@ func runSuite(cmd *cobra.Command, f runFlags) error {
 		}})
 	}
 	todo := toRun(jobs)
-	job := runOf{jobs: jobs, suite: info, more: saved.results, plain: plainEvery}
+	job := runOf{jobs: jobs, suite: info, more: saved.results, keys: keys, plain: plainEvery}
 	job.replay = func(progress *report.Progress) ([]scenarios.Result, error) {
 		pool := simPool(tools, f, progress)
 		pool.Brief = true
@@ -135,7 +147,7 @@ type saved struct {
 
 // openSaved reads the results of an earlier run. What broke the harness then is
 // run again.
-func openSaved(file string, info *scenarios.SuiteInfo) (*saved, error) {
+func openSaved(file string, info *scenarios.SuiteInfo, mine map[scenarios.Key]bool) (*saved, error) {
 	s := &saved{file: file, info: info, last: time.Now()}
 	if file == "" {
 		return s, nil
@@ -156,7 +168,16 @@ func openSaved(file string, info *scenarios.SuiteInfo) (*saved, error) {
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
 	if r.Suite == nil || *r.Suite != *info {
-		return nil, fmt.Errorf("--resume: %s is of other runs than these: another suite or shard, or its scenarios have changed; take another file", file)
+		return nil, fmt.Errorf("--resume: %s is of other runs than these: another suite, shard, kubelet or --repeat, or its scenarios or machines have changed; take another file", file)
+	}
+	for i := range r.Results {
+		res := &r.Results[i]
+		if !mine[res.Key()] {
+			return nil, fmt.Errorf("--resume: %s: results[%d]: %s is no run of this suite or shard; take another file", file, i, res.Key())
+		}
+		if skipped := res.Verdict == scenarios.Skip && res.KubeletVersion == ""; !skipped && res.KubeletVersion != kubelet.Version {
+			return nil, fmt.Errorf("--resume: %s: results[%d]: %s is of kubelet %q; want %s, or another file", file, i, res.Key(), res.KubeletVersion, kubelet.Version)
+		}
 	}
 	s.results = slices.DeleteFunc(r.Results, func(r scenarios.Result) bool {
 		return r.Verdict == scenarios.Errored || r.Verdict == scenarios.Hang

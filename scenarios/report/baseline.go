@@ -87,6 +87,17 @@ func (b Baseline) Apply(results []scenarios.Result) (gone []KnownFailure) {
 	return gone
 }
 
+// Absent are the failures listed for runs that there are none of.
+func (b Baseline) Absent(has func(scenarios.Key) bool) []scenarios.Key {
+	var out []scenarios.Key
+	for _, f := range b.Failures {
+		if !has(f.Key) {
+			out = append(out, f.Key)
+		}
+	}
+	return out
+}
+
 func bad(v scenarios.Verdict) bool {
 	return v == scenarios.Fail || v == scenarios.Errored || v == scenarios.Hang
 }

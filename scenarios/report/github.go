@@ -18,22 +18,31 @@ const maxAnnotations = 50
 // hold, a warning where the baseline knows it, and a last line of counts.
 func GitHub(w io.Writer, r scenarios.RunReport) error {
 	out := bufio.NewWriter(w)
-	n := 0
-	for i := range r.Results {
-		res := &r.Results[i]
-		if !bad(res.Verdict) {
-			continue
-		}
-		if n++; n > maxAnnotations {
-			continue
-		}
+	list := newFirst(r.Results)
+	for _, res := range list[:min(len(list), maxAnnotations)] {
 		annotation(out, res)
 	}
-	if n > maxAnnotations {
-		fmt.Fprintf(out, "::notice::%d more did not hold\n", n-maxAnnotations)
+	if more := len(list) - maxAnnotations; more > 0 {
+		fmt.Fprintf(out, "::notice::%d more did not hold\n", more)
 	}
 	fmt.Fprintln(out, screenSafe(Counts(r.Results)))
 	return out.Flush()
+}
+
+// newFirst are the runs that did not hold, those that the baseline knows last: where
+// there is no room for all, these are left out.
+func newFirst(results []scenarios.Result) []*scenarios.Result {
+	var fresh, known []*scenarios.Result
+	for i := range results {
+		switch r := &results[i]; {
+		case !bad(r.Verdict):
+		case r.Known:
+			known = append(known, r)
+		default:
+			fresh = append(fresh, r)
+		}
+	}
+	return append(fresh, known...)
 }
 
 func annotation(w io.Writer, r *scenarios.Result) {
@@ -42,7 +51,7 @@ func annotation(w io.Writer, r *scenarios.Result) {
 		kind = "warning"
 	}
 	var properties []string
-	if r.File != "" {
+	if r.File != "" && !r.Corpus { // a scenario of the corpus is no file of the repository
 		properties = append(properties, "file="+property(r.File))
 		if line := firstLine(r); line > 0 {
 			properties = append(properties, fmt.Sprintf("line=%d", line))
@@ -96,13 +105,9 @@ func Summary(w io.Writer, r scenarios.RunReport) error {
 		}
 	}
 	fmt.Fprintf(out, "## %s\n\n%s\n", cell(title), cell(Counts(r.Results)))
-	rows := 0
-	for i := range r.Results {
-		res := &r.Results[i]
-		if !bad(res.Verdict) {
-			continue
-		}
-		if rows++; rows == 1 {
+	list := newFirst(r.Results)
+	for i, res := range list[:min(len(list), maxRows)] {
+		if i == 0 {
 			fmt.Fprint(out, "\n| verdict | run | reason | reproduce |\n|---|---|---|---|\n")
 		}
 		verdict := string(res.Verdict)
@@ -111,18 +116,33 @@ func Summary(w io.Writer, r scenarios.RunReport) error {
 		}
 		fmt.Fprintf(out, "| %s | %s | %s | `%s` |\n", verdict, cell(res.Key().String()), cell(res.Reason), strings.ReplaceAll(cell(res.Reproducer), "`", "'"))
 	}
+	if more := len(list) - maxRows; more > 0 {
+		fmt.Fprintf(out, "\n%d more did not hold.\n", more)
+	}
 	if skips := skipReasons(r.Results); len(skips) > 0 {
 		fmt.Fprint(out, "\n<details><summary>Skipped</summary>\n\n| runs | reason |\n|---:|---|\n")
-		for _, s := range skips {
+		for _, s := range skips[:min(len(skips), maxRows)] {
 			fmt.Fprintf(out, "| %d | %s |\n", s.runs, cell(s.reason))
+		}
+		if more := len(skips) - maxRows; more > 0 {
+			fmt.Fprintf(out, "\n%d more reasons.\n", more)
 		}
 		fmt.Fprint(out, "\n</details>\n")
 	}
 	return out.Flush()
 }
 
+// A job summary may have 1 MiB; what is longer GitHub does not show at all.
+const (
+	maxRows = 200
+	maxCell = 500
+)
+
 // cell is a text within a Markdown table.
 func cell(text string) string {
 	text = strings.Join(strings.Fields(xmlSafe(text)), " ")
+	if runes := []rune(text); len(runes) > maxCell {
+		text = string(runes[:maxCell]) + "…"
+	}
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;").Replace(text)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -23,7 +24,7 @@ func result(scenario, profile, variant string, v scenarios.Verdict, reason strin
 
 func suiteReport(shard string, runs int, results []scenarios.Result) scenarios.RunReport {
 	r := scenarios.NewRunReport(report.Comparable(results))
-	r.Suite = &scenarios.SuiteInfo{Name: "s", Runs: runs, Digest: "d", Shard: shard}
+	r.Suite = &scenarios.SuiteInfo{Name: "s", Runs: runs, Digest: "d", Keys: "k", Shard: shard}
 	return r
 }
 
@@ -68,8 +69,17 @@ func TestMergeIsOneRun(t *testing.T) {
 		if got, want := text(t, merged), text(t, suiteReport("", n, all)); got != want {
 			t.Fatalf("merged:\n%s\none run:\n%s", got, want)
 		}
-		if report.Missing(merged) != 0 {
-			t.Fatal("nothing is missing")
+		keys := make([]scenarios.Key, n)
+		for i := range all {
+			keys[i] = all[i].Key()
+		}
+		merged.Suite.Keys = scenarios.KeysDigest(keys)
+		if err := report.Complete(merged); err != nil {
+			t.Fatal(err)
+		}
+		merged.Results[0].Scenario = "another"
+		if report.Complete(merged) == nil {
+			t.Fatal("a run in the place of another is none of the suite")
 		}
 	})
 }
@@ -88,7 +98,16 @@ func TestMergeRefuses(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("2.json: not the report of a suite")))
 	merged, err := report.Merge([]report.Part{{Name: "1.json", Report: a}})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(report.Missing(merged)).To(gomega.Equal(1))
+	g.Expect(report.Complete(merged)).To(gomega.MatchError("1 of the suite's 2 runs are in none of the files"))
+	g.Expect(report.NothingRan(merged)).To(gomega.BeFalse())
+	g.Expect(report.NothingRan(suiteReport("", 1, []scenarios.Result{result("a", "p", "", scenarios.Skip, "x")}))).To(gomega.BeTrue())
+	for want, results := range map[string][]scenarios.Result{
+		`verdict "weird"`:       {result("a", "p", "", "weird", "")},
+		"a on p is there twice": {result("a", "p", "", scenarios.Pass, ""), result("a", "p", "", scenarios.Pass, "")},
+	} {
+		_, err := report.Read([]byte(text(t, suiteReport("", 2, results))), "x.json")
+		g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(want)))
+	}
 	for _, bad := range []string{"", "{", "[]", `{"kind":"RunReport"}`, `{"apiVersion":"pinlab/v1alpha1","kind":"RunReport"} x`} {
 		_, err := report.Read([]byte(bad), "x.json")
 		g.Expect(err).To(gomega.MatchError(gomega.HavePrefix("x.json: ")), bad)
@@ -137,6 +156,7 @@ func TestCIFormats(t *testing.T) {
 	g := gomega.NewWithT(t)
 	fail := result("any-core", "xeon-2s24c-smt2", "strict,none", scenarios.Fail, "step 2 (line 9), expect: container a/app: assigned 1, want 2")
 	fail.File, fail.Reproducer = "matrix/any-core.yaml", `pinlab run any-core --profile xeon-2s24c-smt2 --config '{"cpuManagerPolicy":"static"}'`
+	fail.Corpus = true
 	fail.Steps = []observe.Step{{Index: 2, Line: 9, Event: "expect", Failures: []string{"container a/app: assigned 1, want 2", "100%\nof it | <b>"}}}
 	known := result("b", "p", "", scenarios.Fail, "as ever")
 	known.Known = true
@@ -166,6 +186,25 @@ func TestCIFormats(t *testing.T) {
 	want, err := os.ReadFile(file)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(b.String()).To(gomega.Equal(string(want)), "run with -update to accept")
+}
+
+// Where there is no room for all, what the baseline knows is left out, and the summary
+// keeps to GitHub's limit.
+func TestCIFormatsAreBounded(t *testing.T) {
+	g := gomega.NewWithT(t)
+	var results []scenarios.Result
+	for i := range 3000 {
+		r := result(fmt.Sprint("s", i), "p", "", scenarios.Fail, strings.Repeat("<", 5000))
+		r.Known = i < 2999
+		r.File, r.Reproducer = "mine/s.yaml", strings.Repeat("x", 5000)
+		results = append(results, r)
+	}
+	var b bytes.Buffer
+	g.Expect(report.GitHub(&b, suiteReport("", 3000, results))).To(gomega.Succeed())
+	g.Expect(b.String()).To(gomega.HavePrefix("::error file=mine/s.yaml,title=FAIL  s2999 on p"))
+	b.Reset()
+	g.Expect(report.Summary(&b, suiteReport("", 3000, results))).To(gomega.Succeed())
+	g.Expect(b.Len()).To(gomega.BeNumerically("<", 1<<20))
 }
 
 // FuzzParseBaseline looks for baselines that make the reader panic.

@@ -25,6 +25,17 @@ func Read(data []byte, name string) (scenarios.RunReport, error) {
 	if r.APIVersion != scenarios.APIVersion || r.Kind != scenarios.KindRunReport {
 		return r, fmt.Errorf("%s: apiVersion %q and kind %q; want %q and %q", name, r.APIVersion, r.Kind, scenarios.APIVersion, scenarios.KindRunReport)
 	}
+	seen := map[scenarios.Key]bool{}
+	for i := range r.Results {
+		res := &r.Results[i]
+		if !res.Verdict.Valid() {
+			return r, fmt.Errorf("%s: results[%d] (%s): verdict %q; want pass, skip, fail, error or hang", name, i, res.Key(), res.Verdict)
+		}
+		if r.Suite != nil && seen[res.Key()] {
+			return r, fmt.Errorf("%s: results[%d]: %s is there twice", name, i, res.Key())
+		}
+		seen[res.Key()] = true
+	}
 	return r, nil
 }
 
@@ -88,13 +99,28 @@ func Merge(parts []Part) (scenarios.RunReport, error) {
 	return merged, nil
 }
 
-// Missing says how many runs of its suite a report, that of a shard aside, does
-// not have.
-func Missing(r scenarios.RunReport) int {
+// Complete says what is wrong with a report, that of a shard aside, that does not have
+// the runs of its suite: all of them, and no others.
+func Complete(r scenarios.RunReport) error {
 	if r.Suite == nil || r.Suite.Shard != "" {
-		return 0
+		return nil
 	}
-	return max(r.Suite.Runs-len(r.Results), 0)
+	if n := r.Suite.Runs - len(r.Results); n > 0 {
+		return fmt.Errorf("%d of the suite's %d runs are in none of the files", n, r.Suite.Runs)
+	}
+	keys := make([]scenarios.Key, len(r.Results))
+	for i := range r.Results {
+		keys[i] = r.Results[i].Key()
+	}
+	if scenarios.KeysDigest(keys) != r.Suite.Keys {
+		return fmt.Errorf("the files have %d results, and not those of the suite's %d runs: some are of runs that the suite does not have", len(keys), r.Suite.Runs)
+	}
+	return nil
+}
+
+// NothingRan says that every run of a whole suite was skipped.
+func NothingRan(r scenarios.RunReport) bool {
+	return r.Suite != nil && r.Suite.Shard == "" && !slices.ContainsFunc(r.Results, func(r scenarios.Result) bool { return r.Verdict != scenarios.Skip })
 }
 
 // counts counts the verdicts; what the baseline knows is counted apart.

@@ -5,49 +5,78 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/pinlab/pinlab/scenarios"
 )
 
+// crashRound is the number of scenarios that are explored before what they showed is
+// shrunk, so that an interrupted search has findings to tell of. It does not depend on
+// the number of workers, for the order of shrinking decides what is shrunk.
+const crashRound = 16
+
 // Crash explores the crash points of scenarios: the kubelet is killed at every event
-// boundary at which it runs, and before and after every single write of a state file,
-// and started again; then the scenario goes on. What breaks without a crash is the
-// scenario's own, and not reported.
+// boundary at which it runs or has failed, and before and after every single write of a
+// state file, and started again; then the scenario goes on. What breaks without a crash
+// is the scenario's own, and not reported.
 func (x *Explorer) Crash(ctx context.Context, list []*scenarios.Scenario) error {
+	for round := range slices.Chunk(list, crashRound) {
+		todo, err := x.crashRound(ctx, round)
+		if err != nil {
+			x.unshrunk(todo)
+			return err
+		}
+		if err := x.shrinkAll(ctx, todo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crashRound explores a few scenarios and returns what is to be shrunk of what they
+// showed, also when it is interrupted.
+func (x *Explorer) crashRound(ctx context.Context, list []*scenarios.Scenario) ([]pending, error) {
 	found := make([][]pending, len(list))
-	stats := make([]Stats, len(list))
+	var mu sync.Mutex
 	err := x.each(ctx, len(list), func(w Worker, i int) error {
-		c := crashing{worker: w, scenario: withoutExpectations(list[i]), stats: &stats[i]}
+		c := crashing{worker: w, scenario: withoutExpectations(list[i]), tell: func(runs, events, points int) {
+			mu.Lock()
+			defer mu.Unlock()
+			x.stats.Runs += runs
+			x.stats.Events += events
+			x.stats.Points += points
+			x.tell()
+		}}
 		err := c.explore(ctx)
 		found[i] = c.found
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("scenario %s: %w", list[i].Name, err)
+			return fmt.Errorf("scenario %s: %w", list[i].Name, err)
+		}
+		if err == nil {
+			mu.Lock()
+			x.stats.Scenarios++
+			mu.Unlock()
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	var todo []pending
 	for i := range list {
-		x.stats.Points += stats[i].Points
-		x.stats.Runs += stats[i].Runs
-		x.stats.Events += stats[i].Events
 		for _, p := range found[i] {
 			if x.worthShrinking(p.hit.Cause.Key()) {
 				todo = append(todo, p)
 			}
 		}
 	}
-	return x.shrinkAll(ctx, todo)
+	return todo, err
 }
 
 // crashing explores one scenario.
 type crashing struct {
 	worker   Worker
 	scenario *scenarios.Scenario
-	stats    *Stats
-	// own are the causes that the scenario has without a crash, whatever the event.
+	// tell adds to what the search has done.
+	tell func(runs, events, points int)
+	// own are the causes that the scenario has without a crash, by their keys.
 	own   map[string]bool
 	found []pending
 }
@@ -62,16 +91,18 @@ func (c *crashing) explore(ctx context.Context) error {
 	}
 	c.own = map[string]bool{}
 	for _, h := range base.Hits {
-		c.own[h.Cause.Broken+h.Cause.Detail] = true
+		c.own[h.Cause.Key()] = true
 	}
-	down := func(o *Outcome, step int) bool { return slices.Contains(o.Down, step) }
+	// A kubelet that was killed is down, and has not failed by itself.
+	failed := func(o *Outcome, step int) bool { _, ok := o.Failed[step]; return ok }
+	killed := func(o *Outcome, step int) bool { return slices.Contains(o.Down, step) && !failed(o, step) }
 	files := []scenarios.StateFile{scenarios.CPUState}
 	if writesMemory(c.scenario) {
 		files = append(files, scenarios.MemoryState)
 	}
 	for i := range c.scenario.Steps {
-		if !slices.Contains(base.Applied, i) || down(&base, i) {
-			continue
+		if !slices.Contains(base.Applied, i) || killed(&base, i) {
+			continue // a start that fails is worth a kill, and another start
 		}
 		where := fmt.Sprintf("step %d, %s", i+1, c.scenario.Steps[i].Event)
 		// At the boundary after this event.
@@ -87,7 +118,7 @@ func (c *crashing) explore(ctx context.Context) error {
 					s.Steps = slices.Insert(s.Steps, i+2, scenarios.Step{Event: scenarios.StartKubelet{}})
 					fired := true
 					err := c.point(ctx, s, fmt.Sprintf("killed %s write %d of %s in %s", when, nth, file, where), func(o *Outcome) bool {
-						fired = down(o, i+1)
+						fired = killed(o, i+1)
 						return fired
 					})
 					if err != nil {
@@ -119,9 +150,9 @@ func (c *crashing) point(ctx context.Context, s *scenarios.Scenario, where strin
 	if err != nil || counts != nil && !counts(&out) {
 		return err
 	}
-	c.stats.Points++
+	c.tell(0, 0, 1)
 	for _, h := range out.Hits {
-		if !c.own[h.Cause.Broken+h.Cause.Detail] {
+		if !c.own[h.Cause.Key()] {
 			c.found = append(c.found, pending{scenario: s, hit: h, run: -1, from: c.scenario.Name + ", " + where})
 		}
 	}
@@ -130,8 +161,7 @@ func (c *crashing) point(ctx context.Context, s *scenarios.Scenario, where strin
 
 func (c *crashing) replay(ctx context.Context, s *scenarios.Scenario) (Outcome, error) {
 	out, err := c.worker.Replay(ctx, s)
-	c.stats.Runs++
-	c.stats.Events += len(out.Applied)
+	c.tell(1, len(out.Applied), 0)
 	return out, err
 }
 

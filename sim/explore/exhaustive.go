@@ -46,8 +46,19 @@ func SmallStarts() []*scenarios.Scenario {
 // sequence that leads to it while it is in the frontier.
 const stateBytes = 200
 
-// Exhaustive goes through all sequences of events up to a depth, each start breadth
-// first. A sequence that leads to a state visited before is cut off: the state is
+// chunkRuns are as many sequences as are replayed before their outcomes are looked at:
+// outcomes are large, and a level of sequences is longer than any memory.
+const chunkRuns = 512
+
+// leaf is a state to go on from: the sequence that leads to it, and its start.
+type leaf struct {
+	start int
+	moves []byte
+}
+
+// Exhaustive goes through all sequences of events up to a depth, breadth first and all
+// starts together, so that what it has done when the time is up is the same for all. A
+// sequence that leads to a state visited before is cut off: the state is
 // what the state file, the pods with their cgroups and the configuration say. What
 // the managers only have in memory (which CPUs may be used again, what was written
 // last) is not part of it. Pods are told apart by the order of their creation and by
@@ -59,74 +70,112 @@ func (x *Explorer) Exhaustive(ctx context.Context, o Exhaustive) error {
 	if err != nil {
 		return err
 	}
-	visited := map[uint64]bool{}
-	most := int(x.memory() / stateBytes)
-	for k, start := range o.Starts {
-		frontier := [][]byte{nil}
-		for depth := 1; depth <= o.Depth && len(frontier) > 0; depth++ {
-			if o.Enough != nil && o.Enough() {
-				return nil
-			}
-			next, err := x.level(ctx, start, uint64(k), moves, frontier, visited, most)
-			if err != nil {
-				return err
-			}
-			frontier, x.stats.Depth = next, max(x.stats.Depth, depth)
-			x.stats.States = len(visited)
-			x.tell()
+	e := &exhausting{Explorer: x, Exhaustive: o, moves: moves, visited: map[uint64]bool{}, most: int(x.memory() / stateBytes)}
+	frontier := make([]leaf, len(o.Starts))
+	for k := range o.Starts {
+		frontier[k].start = k
+	}
+	for depth := 1; depth <= o.Depth && len(frontier) > 0; depth++ {
+		whole := x.stats.Dropped == 0
+		next, done, err := e.level(ctx, frontier)
+		x.stats.Left = len(frontier) - done
+		if whole && x.stats.Left == 0 {
+			x.stats.Depth = depth
 		}
+		x.tell()
+		if err != nil || x.stats.Left > 0 {
+			return err
+		}
+		frontier = next
 	}
 	return nil
 }
 
+// exhausting is one search through all sequences.
+type exhausting struct {
+	*Explorer
+	Exhaustive
+
+	moves   []move
+	visited map[uint64]bool
+	most    int
+}
+
 // level replays every sequence of the frontier with every move after it, and returns
-// those that lead to a new state.
-func (x *Explorer) level(ctx context.Context, start *scenarios.Scenario, salt uint64, moves []move, frontier [][]byte, visited map[uint64]bool, most int) ([][]byte, error) {
-	var sequences [][]byte
-	for _, seq := range frontier {
-		for m := range moves {
-			next := append(slices.Clone(seq), byte(m))
-			if possible(moves, next) {
-				sequences = append(sequences, next)
+// those that lead to a new state, and how many of the frontier were gone on from before
+// the time was up.
+func (e *exhausting) level(ctx context.Context, frontier []leaf) (next []leaf, done int, err error) {
+	var chunk []leaf
+	for i, from := range frontier {
+		for m := range e.moves {
+			seq := append(slices.Clone(from.moves), byte(m))
+			if possible(e.moves, seq) {
+				chunk = append(chunk, leaf{from.start, seq})
 			}
 		}
+		if len(chunk) < chunkRuns && i < len(frontier)-1 {
+			continue
+		}
+		if e.Enough != nil && e.Enough() {
+			return next, done, nil
+		}
+		if next, err = e.replay(ctx, chunk, next); err != nil {
+			return next, done, err
+		}
+		chunk, done = chunk[:0], i+1
+		e.tell()
 	}
-	outcomes := make([]Outcome, len(sequences))
-	err := x.each(ctx, (len(sequences)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
-		first, last := batch*batchRuns, min(len(sequences), (batch+1)*batchRuns)
+	return next, done, nil
+}
+
+// replay replays sequences, looks at what they show, and appends those that lead to a
+// new state to next.
+func (e *exhausting) replay(ctx context.Context, chunk, next []leaf) ([]leaf, error) {
+	outcomes := make([]Outcome, len(chunk))
+	failed := e.each(ctx, (len(chunk)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
+		first, last := batch*batchRuns, min(len(chunk), (batch+1)*batchRuns)
 		var jobs []job
-		for _, seq := range sequences[first:last] {
-			jobs = append(jobs, job{Scenario: sequence(start, moves, seq)})
+		for _, n := range chunk[first:last] {
+			jobs = append(jobs, job{Scenario: e.sequence(n)})
 		}
 		out, err := w.Many(ctx, jobs)
 		copy(outcomes[first:], out)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	var next [][]byte
 	var todo []pending
-	for i := range outcomes {
-		x.stats.Runs++
-		x.stats.Events += len(outcomes[i].Applied)
+	for i, n := range chunk {
+		if failed != nil && outcomes[i].Applied == nil {
+			continue // interrupted before it
+		}
+		e.stats.Runs++
+		e.stats.Events += len(outcomes[i].Applied)
 		for _, h := range outcomes[i].Hits {
-			if x.worthShrinking(h.Cause.Key()) {
-				s := sequence(start, moves, sequences[i])
-				todo = append(todo, pending{scenario: s, hit: h, run: x.stats.Runs, from: fmt.Sprintf("sequence %d on %s", x.stats.Runs, start.Profile)})
+			if e.worthShrinking(h.Cause.Key()) {
+				from := fmt.Sprintf("sequence %d on %s", e.stats.Runs, e.Starts[n.start].Profile)
+				todo = append(todo, pending{scenario: e.sequence(n), hit: h, run: e.stats.Runs, from: from})
 			}
 		}
-		state := outcomes[i].State ^ salt<<56
-		if visited[state] {
-			x.stats.Cut++
-			continue
-		}
-		if len(visited) < most {
-			visited[state] = true
-			next = append(next, sequences[i])
+		state := outcomes[i].State ^ uint64(n.start)<<56
+		switch {
+		case e.visited[state]:
+			e.stats.Cut++
+		case len(e.visited) < e.most:
+			e.visited[state] = true
+			next = append(next, n)
+		default:
+			e.stats.Dropped++
 		}
 	}
-	return next, x.shrinkAll(ctx, todo)
+	e.stats.States = len(e.visited)
+	if failed != nil {
+		e.unshrunk(todo)
+		return next, failed
+	}
+	return next, e.shrinkAll(ctx, todo)
+}
+
+func (e *exhausting) sequence(n leaf) *scenarios.Scenario {
+	return sequence(e.Starts[n.start], e.moves, n.moves)
 }
 
 // move is one letter of the alphabet.

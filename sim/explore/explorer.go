@@ -49,11 +49,16 @@ type Stats struct {
 	Causes, Findings, New int
 	// ShrinkRuns are the replays that went into shrinking.
 	ShrinkRuns int
-	// States, Cut and Depth are those of an exhaustive search: states visited,
-	// sequences cut off because they led to a state visited before, events.
-	States, Cut, Depth int
-	// Points are the crash points tried.
-	Points int
+	// States and Cut are those of an exhaustive search: states visited, and sequences
+	// cut off because they led to a state visited before.
+	States, Cut int
+	// Depth is the number of events up to which every sequence was replayed.
+	Depth int
+	// Left are the states of the last level that there was no time to go on from,
+	// Dropped those that there was no room to remember.
+	Left, Dropped int
+	// Points are the crash points tried, Scenarios those whose points were all tried.
+	Points, Scenarios int
 }
 
 // DefaultMemory bounds what a search remembers.
@@ -100,7 +105,7 @@ func (x *Explorer) worthShrinking(key string) bool {
 // in, in their order.
 func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 	shrunk := make([]*Finding, len(list))
-	err := x.each(ctx, len(list), func(w Worker, i int) error {
+	failed := x.each(ctx, len(list), func(w Worker, i int) error {
 		if x.enough != nil && x.enough() {
 			return nil
 		}
@@ -108,15 +113,9 @@ func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 		shrunk[i] = f
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for i, f := range shrunk {
+	for i, f := range shrunk { // also when it was interrupted: what there is counts
 		if f == nil {
-			if x.flaky == nil {
-				x.flaky = map[string]string{}
-			}
-			x.flaky[list[i].hit.Cause.Key()] = fmt.Sprintf("%s: %s", list[i].from, list[i].hit.Text)
+			x.unshrunk(list[i : i+1])
 			continue
 		}
 		x.stats.ShrinkRuns += f.Tries
@@ -129,7 +128,18 @@ func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 		}
 	}
 	x.tell()
-	return nil
+	return failed
+}
+
+// unshrunk keeps the texts of causes that there is no finding of.
+func (x *Explorer) unshrunk(list []pending) {
+	if x.flaky == nil {
+		x.flaky = map[string]string{}
+	}
+	for _, p := range list {
+		x.flaky[p.hit.Cause.Key()] = fmt.Sprintf("%s: %s", p.from, p.hit.Text)
+	}
+	x.stats.Causes = len(x.sightings)
 }
 
 func (x *Explorer) tell() {
@@ -166,12 +176,10 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 		return nil, err
 	}
 	f := &Finding{
-		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Root: best.Root, Needs: needs,
+		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Original: p.hit.Cause, Root: best.Root, Needs: needs,
 		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from, Tries: best.Tries,
 	}
-	if f.Known = x.Known.Find(f.Cause, needs); f.Known == nil && f.Follows() {
-		f.Known = x.Known.Find(f.Root, needs)
-	}
+	f.Known = x.Known.of(f.Cause, f.Root, needs)
 	declare(f, &out)
 	return f, nil
 }

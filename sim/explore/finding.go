@@ -15,6 +15,8 @@ type Finding struct {
 	// ID names the finding in files: what is broken and a hash of the cause.
 	ID    string
 	Cause Cause
+	// Original is the cause as it was seen before its scenario was shrunk.
+	Original Cause
 	// Root is what broke first in the smallest scenario. Where it is not the
 	// Cause, that follows from it.
 	Root     Cause

@@ -181,7 +181,7 @@ func (w *world) exit(d *drawer) []scenarios.Event {
 // patch draws a change of the configuration.
 func (w *world) patch(d *drawer) json.RawMessage {
 	c := map[string]any{}
-	switch d.n(6) {
+	switch d.n(9) {
 	case 0:
 		c["cpuManagerPolicy"] = pick(d, "static", "none")
 	case 1:
@@ -193,6 +193,15 @@ func (w *world) patch(d *drawer) json.RawMessage {
 		c["cpuManagerPolicyOptions"] = map[string]any{name: pick[any](d, "true", nil)}
 	case 4:
 		c["reservedSystemCPUs"] = string(w.cpu(d))
+	case 5:
+		c["memoryManagerPolicy"] = pick(d, "None", "Static")
+	case 6:
+		name := pick(d, "InPlacePodVerticalScalingExclusiveCPUs", "InPlacePodVerticalScalingExclusiveMemory")
+		c["featureGates"] = map[string]bool{name: d.chance(8)}
+	case 7:
+		name := pick(d, "align-by-socket", "distribute-cpus-across-cores")
+		c["cpuManagerPolicyOptions"] = map[string]any{name: pick[any](d, "true", nil)}
+		c["featureGates"] = map[string]bool{"CPUManagerPolicyAlphaOptions": true}
 	default:
 		c["featureGates"] = map[string]bool{"PodLevelResourceManagers": d.chance(8)}
 	}

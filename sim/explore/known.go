@@ -7,7 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/invariant"
 )
 
 //go:embed known.yaml
@@ -50,13 +54,27 @@ func ParseKnown(data []byte, file string) (KnownList, error) {
 	if err := yaml.UnmarshalStrict(data, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	at := placesOf(data, file)
 	for i := range doc.Known {
 		k := &doc.Known[i]
+		for n, name := range k.Broken {
+			if slices.Contains(brokenNames(), name) {
+				continue
+			}
+			hint := ""
+			if near := scenarios.Nearest(name, brokenNames()); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return nil, fmt.Errorf("%s: known[%d] (%s): broken: unknown invariant %q%s", at(i, n), i, k.Name, name, hint)
+		}
 		if k.Name == "" || k.Why == "" {
 			return nil, fmt.Errorf("%s: known[%d]: name and why must be set", file, i)
 		}
 		if len(k.Broken) == 0 && len(k.Needs) == 0 && k.Detail == "" {
 			return nil, fmt.Errorf("%s: known[%d] (%s): would fit everything; want broken, needs or detail", file, i, k.Name)
+		}
+		if _, scenario := scenarios.CorpusFile(k.Name); k.Issue == "" && !k.ByDesign && !scenario {
+			return nil, fmt.Errorf("%s: known[%d] (%s): nothing shows that it is known; want issue, byDesign, or the name of a scenario of the corpus", at(i, -1), i, k.Name)
 		}
 		var err error
 		if k.detail, err = regexp.Compile(k.Detail); err != nil {
@@ -64,6 +82,33 @@ func ParseKnown(data []byte, file string) (KnownList, error) {
 		}
 	}
 	return doc.Known, nil
+}
+
+// brokenNames are what can be broken.
+func brokenNames() []string {
+	return append(invariant.Names(), BrokenHang, BrokenPanic, BrokenCrash)
+}
+
+// placesOf says on which line of a file an entry is, or a name of its broken list when
+// that is not -1.
+func placesOf(data []byte, file string) func(entry, broken int) string {
+	var doc struct {
+		Known []yamlv3.Node `yaml:"known"`
+	}
+	_ = yamlv3.Unmarshal(data, &doc) // it was read before; without lines the file alone is named
+	return func(entry, broken int) string {
+		if entry >= len(doc.Known) {
+			return file
+		}
+		line := doc.Known[entry].Line
+		var lists struct {
+			Broken []yamlv3.Node `yaml:"broken"`
+		}
+		if doc.Known[entry].Decode(&lists) == nil && broken >= 0 && broken < len(lists.Broken) {
+			line = lists.Broken[broken].Line
+		}
+		return fmt.Sprintf("%s:%d", file, line)
+	}
 }
 
 // Find returns the first entry that fits a cause and what it needs, or nil.
@@ -74,6 +119,22 @@ func (l KnownList) Find(c Cause, needs []string) *Known {
 		}
 	}
 	return nil
+}
+
+// of returns the entry of a finding: that of its cause, or that of its root, which
+// explains what follows from it. What is meant to be so explains nothing that does more
+// harm than itself.
+func (l KnownList) of(cause, root Cause, needs []string) *Known {
+	if k := l.Find(cause, needs); k != nil || root.Key() == cause.Key() {
+		return k
+	}
+	k := l.Find(root, needs)
+	harm, _ := Harm(cause.Broken)
+	rootHarm, _ := Harm(root.Broken)
+	if k != nil && harm < rootHarm && (k.ByDesign || harm == 1) {
+		return nil
+	}
+	return k
 }
 
 func (k *Known) fits(c Cause, needs []string) bool {

@@ -3,6 +3,8 @@ package explore
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +109,27 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// maxStack bounds the stacks of a hang.
+const maxStack = 64 << 10
+
+// goroutines are the stacks of this process, of those in the managers when there are
+// any: where a replay hangs.
+func goroutines() string {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	var in []string
+	for one := range strings.SplitSeq(string(buf), "\n\n") {
+		if strings.Contains(one, "k8s.io/kubernetes/pkg/kubelet/cm") {
+			in = append(in, one)
+		}
+	}
+	text := strings.Join(in, "\n\n")
+	if text == "" {
+		text = string(buf)
+	}
+	return text[:min(len(text), maxStack)]
+}
+
 // hung is the outcome of a replay that is not done in time. What it showed before
 // the event it hangs in is lost; the replay without that event shows it again.
 func hung(s *scenarios.Scenario, at int, timeout time.Duration) Outcome {
@@ -118,6 +141,6 @@ func hung(s *scenarios.Scenario, at int, timeout time.Duration) Outcome {
 	if at < len(s.Steps) && s.Steps[at].Event != nil {
 		c.Event = newCodec().key(s.Steps[at].Event)
 	}
-	out.Hits = []Hit{{Cause: c, Step: at + 1, Text: fmt.Sprintf("not done after %v", timeout)}}
+	out.Hits = []Hit{{Cause: c, Step: at + 1, Text: fmt.Sprintf("not done after %v", timeout), Stack: goroutines()}}
 	return out
 }

@@ -47,9 +47,13 @@ type reply struct {
 // Serve is a child's main loop. It returns after a replay that had to be given up,
 // and when it has grown beyond its share of the memory.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, decoder *kubelet.ConfigDecoder) error {
+	return serve(ctx, r, w, NewLocal(decoder))
+}
+
+func serve(ctx context.Context, r io.Reader, w io.Writer, local *Local) error {
 	in, buffered := json.NewDecoder(bufio.NewReader(r)), bufio.NewWriter(w)
 	out := json.NewEncoder(buffered)
-	local, codec := NewLocal(decoder), newCodec()
+	codec := newCodec()
 	known := map[uint32]bool{}
 	for {
 		var req request
@@ -65,7 +69,11 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, decoder *kubelet.Confi
 		local.tempDir = req.TempDir
 		for _, j := range req.Jobs {
 			rep := serveOne(ctx, local, codec, j)
-			if rep.Outcome != nil {
+			switch {
+			case rep.Outcome == nil:
+			case j.Genome == nil:
+				rep.Outcome.Features = nil // nobody gathers what a replay for shrinking reaches
+			default:
 				rep.Outcome.Features = news(known, rep.Outcome.Features)
 			}
 			rep.Leaving = local.Abandoned || req.Memory > 0 && heap() > req.Memory
@@ -95,7 +103,8 @@ func serveOne(ctx context.Context, local *Local, codec *codec, j wireJob) reply 
 }
 
 // news are the features that this child has not told of yet. Whoever gathers them
-// loses nothing by that: the first to have shown a feature is told of it.
+// loses nothing by that: a child replays genomes in their order, so that the first to
+// have shown a feature is told of it, with any number of children.
 func news(known map[uint32]bool, features []uint32) []uint32 {
 	fresh := features[:0]
 	for _, f := range features {

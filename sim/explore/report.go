@@ -3,6 +3,8 @@ package explore
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,17 +14,19 @@ import (
 // KindReport is the kind of a Report.
 const KindReport = "ExploreReport"
 
-// Report is what a search found. It holds no times, so that the same search gives the
-// same bytes.
+// Report is what a search found. But for the rate of an exhaustive search it holds no
+// times, so that the same search gives the same bytes.
 type Report struct {
 	APIVersion     string `json:"apiVersion"`
 	Kind           string `json:"kind"`
 	KubeletVersion string `json:"kubeletVersion"`
 	// Search says in words what was searched.
-	Search   string            `json:"search"`
-	Seed     uint64            `json:"seed,omitempty"`
-	Stats    Stats             `json:"stats"`
-	Findings []ReportedFinding `json:"findings"`
+	Search string `json:"search"`
+	Seed   uint64 `json:"seed,omitempty"`
+	Stats  Stats  `json:"stats"`
+	// SequencesPerSecond is the rate of an exhaustive search, shrinking included.
+	SequencesPerSecond float64           `json:"sequencesPerSecond,omitempty"`
+	Findings           []ReportedFinding `json:"findings"`
 	// Flaky were seen once and not again, or there was no time left to see them again.
 	Flaky map[string]string `json:"flaky,omitempty"`
 }
@@ -94,10 +98,16 @@ func Table(w io.Writer, r Report) error {
 	fmt.Fprintf(&b, "%s\n%d runs, %d events, %d features reached; %d causes seen, %d after shrinking, %d of them new\n",
 		r.Search, s.Runs, s.Events, s.Features, s.Causes, s.Findings, r.New())
 	if s.Points > 0 {
-		fmt.Fprintf(&b, "%d crash points\n", s.Points)
+		fmt.Fprintf(&b, "%d crash points; those of %d scenarios were all tried\n", s.Points, s.Scenarios)
 	}
 	if s.States > 0 {
-		fmt.Fprintf(&b, "%d states visited, %d duplicates cut, depth %d\n", s.States, s.Cut, s.Depth)
+		fmt.Fprintf(&b, "every sequence up to depth %d; %d states visited, %d duplicates cut, %.0f sequences/s\n", s.Depth, s.States, s.Cut, r.SequencesPerSecond)
+	}
+	if s.Left > 0 {
+		fmt.Fprintf(&b, "the time was up before depth %d was done: %d states were not gone on from\n", s.Depth+1, s.Left)
+	}
+	if s.Dropped > 0 {
+		fmt.Fprintf(&b, "%d states were dropped, and not gone on from: the memory holds no more\n", s.Dropped)
 	}
 	for _, f := range r.Findings {
 		if !f.New {
@@ -118,8 +128,21 @@ func Table(w io.Writer, r Report) error {
 	}
 	r.knownTable(&b, "KNOWN", false)
 	r.knownTable(&b, "BY DESIGN", true)
+	r.flakyTable(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// flakyTable lists the causes that there is no finding of, which may be new.
+func (r *Report) flakyTable(b *strings.Builder) {
+	if len(r.Flaky) == 0 {
+		return
+	}
+	b.WriteString("\nSEEN, AND NOT SHOWN AGAIN (by chance, or because the time was up)\n")
+	for _, key := range slices.Sorted(maps.Keys(r.Flaky)) {
+		broken, _, _ := strings.Cut(key, " | ")
+		fmt.Fprintf(b, "%s: %s\n", broken, r.Flaky[key])
+	}
 }
 
 // knownTable lists known causes, the most harmful first, with the smallest life in

@@ -3,7 +3,6 @@ package explore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,10 +90,7 @@ type Saver struct {
 // scenario, a report to paste, and a Go test of upstream alone. The directory is a Go
 // module: 'go test -mod=mod ./...' runs the tests.
 func (sv Saver) Save(list []*Finding) error {
-	if err := CheckDir(sv.Dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(sv.Dir, 0o777); err != nil {
+	if err := MakeDir(sv.Dir); err != nil {
 		return err
 	}
 	err := errors.Join(
@@ -133,21 +129,25 @@ func (sv Saver) one(dir string, f *Finding) error {
 	return errors.Join(err, write("report.md", []byte(sv.markdown(f, scenario, testErr))))
 }
 
-// CheckDir says whether findings can be saved in a directory: it must be empty, or
-// not be there yet. The empty name is no directory at all, and fine.
-func CheckDir(dir string) error {
+// MakeDir makes a directory for findings and tries whether files can be made in it. It
+// must be empty, or not be there yet. The empty name is no directory at all, and fine.
+func MakeDir(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
 	}
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty; want a new or empty directory", dir)
 	}
-	return nil
+	probe, err := os.CreateTemp(dir, "probe-*")
+	if err != nil {
+		return fmt.Errorf("no file can be made in %s: %w", dir, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	v1 "k8s.io/api/core/v1"
 
+	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/kubelet"
 )
 
@@ -23,6 +25,15 @@ func TestMain(m *testing.M) {
 			err = Serve(context.Background(), os.Stdin, os.Stdout, decoder)
 		}
 		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if os.Getenv(role) == "hang" {
+		prepare := func(*v1.Pod) error { return nil }
+		l := &Local{Runner: Runner{Setup: newStub(hang), Resolve: hwprofiles.Resolve}, gen: newGenerator(hwprofiles.Resolve, prepare)}
+		if err := serve(context.Background(), os.Stdin, os.Stdout, l); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -45,10 +45,7 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 			n = min(n, o.Runs-from)
 		}
 		genomes := roundOf(o.Seed, from, n, pool)
-		out, err := x.replayAll(ctx, genomes)
-		if err != nil {
-			return err
-		}
+		out, failed := x.replayAll(ctx, genomes)
 		var todo []pending
 		for i := range out {
 			x.stats.Events += len(out[i].Applied)
@@ -66,8 +63,12 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 			}
 			todo = append(todo, more...)
 		}
-		x.stats.Runs += n
 		x.stats.Features, x.stats.Kept = len(reached), len(pool)
+		if failed != nil {
+			x.unshrunk(todo)
+			return failed
+		}
+		x.stats.Runs += n
 		if err := x.shrinkAll(ctx, todo); err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func (p Pool) here(ctx context.Context, j Job, dir string) scenarios.Result {
 
 // finish adds what only the caller knows.
 func (p Pool) finish(r *scenarios.Result, j Job) {
-	r.File, r.Variant = j.Scenario.File, j.Variant
+	r.File, r.Corpus, r.Variant = j.Scenario.File, j.Corpus, j.Variant
 	if r.Verdict == scenarios.Pass || r.Verdict == scenarios.Skip {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -28,6 +29,16 @@ var checks string
 
 //go:embed intercept.go.txt
 var intercept string
+
+//go:embed resize.go.txt
+var resize string
+
+// resizeImports are what a resize needs beyond the rest.
+const resizeImports = `	"k8s.io/kubernetes/pkg/kubelet/allocation"
+	"k8s.io/kubernetes/pkg/kubelet/cm"
+	kubecontainer "k8s.io/kubernetes/pkg/kubelet/container"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+`
 
 // ErrCannot marks a scenario that cannot be written as such a test.
 var ErrCannot = errors.New("cannot be written as a test of upstream alone")
@@ -77,14 +88,23 @@ func Test(p Params) ([]byte, error) {
 	}
 	w.line("%s", check)
 	var b strings.Builder
-	b.WriteString(head)
+	top, tail := head, ""
+	if w.resizes {
+		const last = "\tschedulerframework "
+		top, tail = strings.Replace(head, last, resizeImports+last, 1), "\n"+resize
+	}
+	b.WriteString(top)
 	b.WriteString("\n// TestRepro fails as long as this can happen:\n//\n")
 	for line := range strings.Lines(p.Broken + ": " + p.Text) {
 		b.WriteString("//\t" + strings.TrimRight(line, "\n") + "\n")
 	}
-	b.WriteString("func TestRepro(t *testing.T) {\nn := newNode(t)\n")
+	b.WriteString("func TestRepro(t *testing.T) {\n")
+	if p.Broken == "hang" {
+		b.WriteString("hangs(t)\n")
+	}
+	b.WriteString("n := newNode(t)\n")
 	b.WriteString(w.body.String())
-	b.WriteString("}\n\n" + harness + "\n" + checks + "\n" + intercept)
+	b.WriteString("}\n\n" + harness + "\n" + checks + "\n" + intercept + tail)
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {
 		return nil, fmt.Errorf("format the test: %w", err)
@@ -111,6 +131,7 @@ type writer struct {
 	machine *hwprofiles.Profile
 	config  json.RawMessage
 	last    bool // the scenario's last event
+	resizes bool
 	vars    int
 	same    map[string]string // variables by their text
 }
@@ -199,6 +220,16 @@ func (w *writer) event(e scenarios.Event) error {
 	case scenarios.ExitContainer:
 		pod, container, _ := strings.Cut(e.Container, "/")
 		w.step(true, "n.exit(%q, %q, %d)", pod, container, e.ExitCode)
+	case scenarios.ResizePod:
+		pod, container, _ := strings.Cut(e.Container, "/")
+		amount := func(q *resource.Quantity) string {
+			if q == nil {
+				return ""
+			}
+			return q.String()
+		}
+		w.resizes = true
+		w.step(true, "n.resize(%q, %q, %q, %q)", pod, container, amount(e.CPU), amount(e.Memory))
 	case scenarios.Reboot:
 		w.line("n.reboot()")
 	case scenarios.Reconcile:
@@ -295,12 +326,25 @@ func (w *writer) start(patch json.RawMessage, notReady bool) error {
 	if notReady {
 		call = "begin"
 	}
-	what := "the kubelet does not start"
+	what, want := "the kubelet does not start", ""
 	if w.last && w.p.Broken == invariant.RestartStarts {
-		what = "nothing has changed, and the kubelet does not start again"
+		what, want = "nothing has changed, and the kubelet does not start again", errorOf(w.p.Text)
 	}
-	w.step(true, "if err := n.%s(%s, %s); err != nil {\nt.Fatalf(\"%s: %%v\", err)\n}", call, m, c, what)
+	check := ""
+	if want != "" {
+		check = fmt.Sprintf("if !strings.Contains(err.Error(), %q) {\nt.Skipf(\"the kubelet does not start for another reason than the one found: %%v\", err)\n}\n", want)
+	}
+	w.step(true, "if err := n.%s(%s, %s); err != nil {\n%st.Fatalf(\"%s: %%v\", err)\n}", call, m, c, check, what)
 	return nil
+}
+
+// errorOf is the part of a start's error without names and numbers.
+func errorOf(text string) string {
+	_, text, _ = strings.Cut(text, "does not start again: ")
+	if at := strings.IndexAny(text, "\"0123456789"); at >= 0 {
+		text = text[:at]
+	}
+	return strings.TrimSpace(text)
 }
 
 // check is the call that looks for what is broken.

@@ -39,9 +39,41 @@ func TestRunsAgainstUpstream(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), out)
 }
 
-func run(t *testing.T, s *scenarios.Scenario) (string, error) {
+// TestResizeAgainstUpstream does it with a resized pod, which the next start rejects.
+func TestResizeAgainstUpstream(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test of the kubelet's managers")
+	}
 	g := NewWithT(t)
-	src, err := repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: "restart-starts", Text: "does not start"})
+	s, err := (&scenarios.Loader{}).LoadCorpus("resize-restart-rejects")
+	g.Expect(err).NotTo(HaveOccurred())
+	out, err := runBroken(t, s, "restart-keeps-pods", "is rejected")
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(MatchRegexp(`--- FAIL: TestRepro[\s\S]*is rejected`))
+}
+
+// TestWhatItChecks: a hang has a deadline of its own, and a start that fails for another
+// reason than the one found is not taken for it.
+func TestWhatItChecks(t *testing.T) {
+	g := NewWithT(t)
+	s, err := (&scenarios.Loader{}).LoadCorpus("strict-full-node-no-restart")
+	g.Expect(err).NotTo(HaveOccurred())
+	src, err := repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: "hang", Text: "not done"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(src)).To(ContainSubstring("hangs(t)\n\tn := newNode(t)"))
+	text := `nothing has changed and the kubelet does not start again: start cpu manager error: current set of available CPUs "0-1" doesn't match`
+	src, err = repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: "restart-starts", Text: text})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(src)).To(ContainSubstring(`if !strings.Contains(err.Error(), "start cpu manager error: current set of available CPUs") {`))
+}
+
+func run(t *testing.T, s *scenarios.Scenario) (string, error) {
+	return runBroken(t, s, "restart-starts", "does not start")
+}
+
+func runBroken(t *testing.T, s *scenarios.Scenario, broken, text string) (string, error) {
+	g := NewWithT(t)
+	src, err := repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: broken, Text: text})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(src)).NotTo(ContainSubstring("pinlab/"), "the test is of upstream alone")
 	dir := t.TempDir()

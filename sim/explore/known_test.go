@@ -1,0 +1,37 @@
+package explore
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/pinlab/pinlab/sim/invariant"
+)
+
+func TestParseKnown(t *testing.T) {
+	for text, want := range map[string]string{
+		"known:\n- name: a\n  why: b\n  byDesign: true\n  broken:\n  - aligned\n  - alinged\n":         `k.yaml:7: known[0] (a): broken: unknown invariant "alinged"; did you mean "aligned"?`,
+		"known:\n- {name: a, why: b, issue: c, broken: [hang]}\n- {name: a, why: b, broken: [hang]}\n": `k.yaml:3: known[1] (a): nothing shows that it is known`,
+	} {
+		_, err := ParseKnown([]byte(text), "k.yaml")
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))
+	}
+}
+
+// TestKnownRoot lets a root explain what follows from it, but nothing by design explain
+// what does more harm.
+func TestKnownRoot(t *testing.T) {
+	g := NewWithT(t)
+	list, err := ParseKnown([]byte("known:\n- {name: meant, why: w, byDesign: true, broken: [aligned]}\n- {name: bug, why: w, issue: i, broken: [no-leak]}\n"), "k.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	of := func(broken, root string) string {
+		if k := list.of(Cause{Broken: broken}, Cause{Broken: root}, nil); k != nil {
+			return k.Name
+		}
+		return ""
+	}
+	g.Expect(of(invariant.NoLeak, invariant.Aligned)).To(Equal("bug"))
+	g.Expect(of(invariant.PoolAccounted, invariant.NoLeak)).To(Equal("bug"))
+	g.Expect(of(invariant.PoolAccounted, invariant.Aligned)).To(BeEmpty())
+	g.Expect(of(invariant.RestartStarts, invariant.NoLeak)).To(BeEmpty())
+}
