@@ -3,7 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -20,13 +19,13 @@ import (
 func (a *audit) readGroups() {
 	mount, version, err := a.reader.Mount()
 	if err != nil {
-		a.unread("cgroups", errors.New(strings.ReplaceAll(err.Error(), filepath.Clean(a.root.root+"/"), "")))
+		a.lacks("cgroups", err)
 		return
 	}
-	a.version, a.mount = version, strings.TrimPrefix(mount, filepath.Clean(a.root.root))
+	a.version, a.mount = version, a.root.Name(mount)
 	a.report.Node.CgroupVersion = version
 	if a.groups, err = a.reader.Containers(); err != nil {
-		a.unread("cgroups", cause(err))
+		a.lacks("cgroups", err)
 	}
 	a.groups = slices.DeleteFunc(a.groups, func(g cgroup.Group) bool {
 		_, err := os.Stat(filepath.Join(mount, g.Path))
@@ -125,7 +124,7 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	c := Container{
 		Namespace: l.namespace, Pod: l.pod, Container: l.container, NamedBy: l.by, Sandbox: l.sandbox,
 		PodUID: g.PodUID, ID: g.ContainerID, Cgroup: g.Path, QoS: cgroup.QoS(g.Path),
-		Running: len(g.Processes)+g.Hidden > 0, Unread: slices.Clone(g.Unread),
+		Running: runs(g), Unread: slices.Clone(g.Unread),
 	}
 	field := func(name string, cpus observe.CPUs) *observe.CPUs {
 		if slices.ContainsFunc(g.Unread, func(u string) bool { return strings.HasPrefix(u, name+": ") }) {
@@ -161,10 +160,22 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	if c.QoS == cgroup.Guaranteed && !c.Sandbox {
 		c.Requested = a.wholeCPUs(g.Path)
 	}
-	if c.Running && !c.Sandbox {
+	if c.Runs() && !c.Sandbox {
 		a.memoryOf(g, &c)
 	}
 	return c
+}
+
+// runs says whether there are processes in a cgroup, nil when that is not known.
+func runs(g cgroup.Group) *bool {
+	known := len(g.Processes)+g.Hidden > 0
+	for _, u := range g.Unread {
+		known = known || strings.HasPrefix(u, "process ") // listed, at least
+		if strings.HasPrefix(u, "cgroup.procs: ") && !known {
+			return nil
+		}
+	}
+	return &known
 }
 
 // assign finds what the state files give a container.
@@ -214,14 +225,14 @@ func (a *audit) memoryOf(g cgroup.Group, c *Container) {
 func (a *audit) wholeCPUs(rel string) int {
 	var fields []string
 	if a.version == cgroup.V2 {
-		data, err := a.root.read(path.Join(a.mount, rel, "cpu.max"))
+		data, err := a.root.Read(path.Join(a.mount, rel, "cpu.max"))
 		if err != nil {
 			return 0
 		}
 		fields = strings.Fields(string(data))
 	} else {
 		for _, name := range []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"} {
-			data, err := a.root.read(path.Join("sys/fs/cgroup/cpu", rel, name))
+			data, err := a.root.Read(path.Join("sys/fs/cgroup/cpu", rel, name))
 			if err != nil {
 				return 0
 			}

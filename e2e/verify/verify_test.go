@@ -370,7 +370,7 @@ func TestStarts(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(asked).To(HaveLen(2))
 	g.Expect(r.Starts[0].Result).To(Equal(Starts))
-	g.Expect(r.Starts[1]).To(Equal(Start{Config: "new.yaml", Result: Refused, Refusal: "configured policy \"none\" differs", KubeletVersion: "v0"}))
+	g.Expect(r.Starts[1]).To(Equal(Start{Config: "new.yaml", Proposed: true, Result: Refused, Refusal: "configured policy \"none\" differs", KubeletVersion: "v0"}))
 	g.Expect(found(r, StateRefused)).To(ConsistOf(And(HaveField("Severity", Warning), HaveField("What", ContainSubstring("proposed configuration")))))
 	g.Expect(r.Kubelet.Config.CPUManagerPolicy).To(Equal("static"), "the proposal is not in force")
 

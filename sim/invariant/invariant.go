@@ -77,6 +77,8 @@ const (
 	maxSets = 4096
 	// maxReported bounds the violations of one invariant in one observation.
 	maxReported = 32
+	// maxCounted bounds how many are counted at all where counting is costly.
+	maxCounted = 1000
 )
 
 // NewChecker returns a Checker.
@@ -104,7 +106,11 @@ func (k *Checker) Check(o observe.Observation, p *hwprofiles.Profile) []observe.
 		k.current, k.count = k.invariants[i].name, 0
 		k.invariants[i].check(k)
 		if more := k.count - maxReported; more > 0 {
-			k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: fmt.Sprintf("and %d more", more)})
+			text := fmt.Sprintf("and %d more", more)
+			if k.count >= maxCounted {
+				text = fmt.Sprintf("and at least %d more", more)
+			}
+			k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: text})
 		}
 	}
 	// The observation is the caller's; only what was parsed of it may stay.
@@ -127,9 +133,11 @@ func (k *Checker) parse(list observe.CPUs) set {
 	return s
 }
 
-// violated records that the current invariant does not hold.
-func (k *Checker) violated(format string, args ...any) {
+// violated records that the current invariant does not hold. It says whether
+// more of it should be looked for.
+func (k *Checker) violated(format string, args ...any) bool {
 	if k.count++; k.count <= maxReported {
 		k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: fmt.Sprintf(format, args...)})
 	}
+	return k.count < maxCounted
 }
