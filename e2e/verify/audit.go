@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -259,7 +261,7 @@ func (a *audit) readMachine() {
 		defer closer.Close()
 		a.profile, err = hwprofiles.Detect(fsys)
 	}
-	if err == nil && a.profile.OnlineCPUs().IsEmpty() {
+	if err == nil && !a.showsCPUs() {
 		err = errors.New("/sys/devices/system/cpu shows no CPU")
 	}
 	if err != nil {
@@ -273,6 +275,16 @@ func (a *audit) readMachine() {
 	}
 	a.boot = a.readBoot()
 	n.Online, n.Isolated, n.NoHzFull = observe.FromSet(a.online), observe.FromSet(a.boot.isolated), observe.FromSet(a.boot.nohzFull)
+}
+
+// showsCPUs says that the topology was not put together from other places alone:
+// the kubelet reads it here.
+func (a *audit) showsCPUs() bool {
+	entries, err := a.root.List("sys/devices/system/cpu")
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		_, err := strconv.Atoi(strings.TrimPrefix(e.Name(), "cpu"))
+		return err == nil
+	})
 }
 
 func (a *audit) statePath(name string) string { return path.Join(a.report.Kubelet.RootDir, name) }

@@ -22,7 +22,8 @@ func exclusiveDisjoint(k *Checker) {
 		}
 		for j := i + 1; j < len(all) && (others || all[j].pod == a.pod); j++ {
 			if b := &all[j]; collide(a, b) {
-				if !k.violated("%s and %s both hold %s", a.Ref(), b.Ref(), a.assigned.and(b.assigned).cpus()) {
+				k.violated("%s and %s both hold %s", a.Ref(), b.Ref(), a.assigned.and(b.assigned).cpus())
+				if k.enough() {
 					return
 				}
 			}
@@ -42,7 +43,8 @@ func exclusiveDisjoint(k *Checker) {
 		}
 		for j := 0; j < len(all) && a.cpus.intersects(taken); j++ {
 			if all[j].holds && a.cpus.intersects(all[j].assigned) {
-				if !k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), a.ref(), a.cpus.and(all[j].assigned).cpus()) {
+				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), a.ref(), a.cpus.and(all[j].assigned).cpus())
+				if k.enough() {
 					return
 				}
 			}
@@ -51,7 +53,8 @@ func exclusiveDisjoint(k *Checker) {
 			// Which containers of a pod that is gone ran one after the other, and
 			// which shared the pod's CPUs, cannot be told any more.
 			if b := &v.stale[j]; !b.shown && b.Pod != a.Pod && a.cpus.intersects(b.cpus) {
-				if !k.violated("%s and %s, both gone, hold %s", a.ref(), b.ref(), a.cpus.and(b.cpus).cpus()) {
+				k.violated("%s and %s, both gone, hold %s", a.ref(), b.ref(), a.cpus.and(b.cpus).cpus())
+				if k.enough() {
 					return
 				}
 			}

@@ -59,6 +59,7 @@ type Checker struct {
 
 	current string
 	count   int
+	stopped bool // count is not all of them
 	found   []observe.Violation
 }
 
@@ -78,7 +79,7 @@ const (
 	// maxReported bounds the violations of one invariant in one observation.
 	maxReported = 32
 	// maxCounted bounds how many are counted at all where counting is costly.
-	maxCounted = 1000
+	maxCounted = 4000
 )
 
 // NewChecker returns a Checker.
@@ -103,11 +104,11 @@ func (k *Checker) Check(o observe.Observation, p *hwprofiles.Profile) []observe.
 	}
 	k.found = nil
 	for i := range k.invariants {
-		k.current, k.count = k.invariants[i].name, 0
+		k.current, k.count, k.stopped = k.invariants[i].name, 0, false
 		k.invariants[i].check(k)
 		if more := k.count - maxReported; more > 0 {
 			text := fmt.Sprintf("and %d more", more)
-			if k.count >= maxCounted {
+			if k.stopped {
 				text = fmt.Sprintf("and at least %d more", more)
 			}
 			k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: text})
@@ -133,11 +134,15 @@ func (k *Checker) parse(list observe.CPUs) set {
 	return s
 }
 
-// violated records that the current invariant does not hold. It says whether
-// more of it should be looked for.
-func (k *Checker) violated(format string, args ...any) bool {
+// enough says that no more of the current invariant is to be looked for.
+func (k *Checker) enough() bool {
+	k.stopped = k.stopped || k.count >= maxCounted
+	return k.stopped
+}
+
+// violated records that the current invariant does not hold.
+func (k *Checker) violated(format string, args ...any) {
 	if k.count++; k.count <= maxReported {
 		k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: fmt.Sprintf(format, args...)})
 	}
-	return k.count < maxCounted
 }
