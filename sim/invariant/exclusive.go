@@ -21,11 +21,11 @@ func exclusiveDisjoint(k *Checker) {
 			continue
 		}
 		for j := i + 1; j < len(all) && (others || all[j].pod == a.pod); j++ {
+			if k.enough() {
+				return
+			}
 			if b := &all[j]; collide(a, b) {
 				k.violated("%s and %s both hold %s", a.Ref(), b.Ref(), a.assigned.and(b.assigned).cpus())
-				if k.enough() {
-					return
-				}
 			}
 		}
 	}
@@ -42,21 +42,21 @@ func exclusiveDisjoint(k *Checker) {
 			continue
 		}
 		for j := 0; j < len(all) && a.cpus.intersects(taken); j++ {
+			if k.enough() {
+				return
+			}
 			if all[j].holds && a.cpus.intersects(all[j].assigned) {
 				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), a.ref(), a.cpus.and(all[j].assigned).cpus())
-				if k.enough() {
-					return
-				}
 			}
 		}
 		for j := i + 1; j < len(v.stale) && a.cpus.intersects(gone); j++ {
+			if k.enough() {
+				return
+			}
 			// Which containers of a pod that is gone ran one after the other, and
 			// which shared the pod's CPUs, cannot be told any more.
 			if b := &v.stale[j]; !b.shown && b.Pod != a.Pod && a.cpus.intersects(b.cpus) {
 				k.violated("%s and %s, both gone, hold %s", a.ref(), b.ref(), a.cpus.and(b.cpus).cpus())
-				if k.enough() {
-					return
-				}
 			}
 		}
 	}

@@ -57,10 +57,11 @@ type Checker struct {
 	nodes        []int32
 	entries      map[entry]observe.CPUs
 
-	current string
-	count   int
-	stopped bool // count is not all of them
-	found   []observe.Violation
+	current  string
+	count    int
+	compared int
+	stopped  bool // count is not all of them
+	found    []observe.Violation
 }
 
 // entry names one entry of the CPU manager's state.
@@ -78,8 +79,9 @@ const (
 	maxSets = 4096
 	// maxReported bounds the violations of one invariant in one observation.
 	maxReported = 32
-	// maxCounted bounds how many are counted at all where counting is costly.
-	maxCounted = 4000
+	// maxCompared bounds the comparisons made only to count the others, where
+	// there are very many containers.
+	maxCompared = 1 << 20
 )
 
 // NewChecker returns a Checker.
@@ -104,7 +106,7 @@ func (k *Checker) Check(o observe.Observation, p *hwprofiles.Profile) []observe.
 	}
 	k.found = nil
 	for i := range k.invariants {
-		k.current, k.count, k.stopped = k.invariants[i].name, 0, false
+		k.current, k.count, k.compared, k.stopped = k.invariants[i].name, 0, 0, false
 		k.invariants[i].check(k)
 		if more := k.count - maxReported; more > 0 {
 			text := fmt.Sprintf("and %d more", more)
@@ -134,9 +136,11 @@ func (k *Checker) parse(list observe.CPUs) set {
 	return s
 }
 
-// enough says that no more of the current invariant is to be looked for.
+// enough is asked before every comparison, and says that no more of the current
+// invariant is to be looked for.
 func (k *Checker) enough() bool {
-	k.stopped = k.stopped || k.count >= maxCounted
+	k.compared++
+	k.stopped = k.compared > maxCompared && k.count > maxReported
 	return k.stopped
 }
 

@@ -52,7 +52,7 @@ func TestVeryManyEntries(t *testing.T) {
 			g.Expect(time.Since(began)).To(BeNumerically("<", 30*time.Second), "all pairs would take minutes")
 			g.Expect(got).To(HaveLen(c.want))
 			if c.want > 0 {
-				g.Expect(got[c.want-1]).To(Equal("and at least 3968 more"))
+				g.Expect(got[c.want-1]).To(HavePrefix("and at least "))
 			}
 		})
 	}
