@@ -76,6 +76,7 @@ type audit struct {
 	report  *Report
 	profile *hwprofiles.Profile // nil when it cannot be detected
 
+	sight   sight
 	process *kubeletProcess // nil when none runs
 	launch  launch          // how it was, or would be, started
 	config  *config         // nil when it is not known
@@ -204,8 +205,12 @@ func (a *audit) nothing() error {
 // readKubelet finds the kubelet and its configuration.
 func (a *audit) readKubelet() error {
 	k := &a.report.Kubelet
+	a.sight = look(a.root)
 	process, inside, err := findKubelet(a.root)
 	a.process = process
+	if process == nil && inside == "" && err == nil && a.sight.narrow {
+		err = errNarrow
+	}
 	k.State, k.RootDir = "stopped", observe.KubeletRoot
 	unknown := launch{root: a.root, cwd: "/", flags: map[string]string{}}
 	switch {

@@ -31,37 +31,7 @@ func (a *audit) readGroups() {
 		_, err := os.Stat(filepath.Join(mount, g.Path))
 		return missing(err) // gone while it was looked at
 	})
-	a.findHidden()
-}
-
-// findHidden looks among the processes for those of cgroups that tell their
-// numbers in another PID namespace than the machine's procfs does.
-func (a *audit) findHidden() {
-	if !slices.ContainsFunc(a.groups, func(g cgroup.Group) bool { return g.Hidden > 0 }) {
-		return
-	}
-	pids, err := a.reader.PIDs()
-	if err != nil {
-		return // the groups stay hidden
-	}
-	found := map[string][]cgroup.Process{}
-	for _, pid := range pids {
-		rel, err := a.reader.PathOf(pid, a.version)
-		if err != nil {
-			continue
-		}
-		if _, id, ok := cgroup.ContainerOf(rel); ok {
-			if p, err := a.reader.Process(pid); err == nil {
-				found[id] = append(found[id], p)
-			}
-		}
-	}
-	for i := range a.groups {
-		g := &a.groups[i]
-		if g.Hidden > 0 && len(found[g.ContainerID]) >= g.Hidden {
-			g.Processes, g.Hidden = found[g.ContainerID], 0
-		}
-	}
+	a.findProcesses()
 }
 
 // readContainers says of every cgroup whose it is.
@@ -147,10 +117,8 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 			threads[cpus] += n
 		}
 	}
-	unreadProcess := slices.ContainsFunc(g.Unread, func(u string) bool {
-		return strings.HasPrefix(u, "process ") || strings.HasPrefix(u, "cgroup.procs")
-	})
-	if g.Hidden == 0 && !unreadProcess {
+	unreadProcess := func(u string) bool { return ofProcess(u) || strings.HasPrefix(u, "cgroup.procs") }
+	if g.Hidden == 0 && !slices.ContainsFunc(g.Unread, unreadProcess) {
 		for cpus, n := range threads {
 			c.Threads = append(c.Threads, Affinity{cpus, n})
 		}
@@ -166,11 +134,14 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	return c
 }
 
+// ofProcess says that what is unread is a process of a cgroup.
+func ofProcess(unread string) bool { return strings.HasPrefix(unread, "process ") }
+
 // runs says whether there are processes in a cgroup, nil when that is not known.
 func runs(g cgroup.Group) *bool {
 	known := len(g.Processes)+g.Hidden > 0
 	for _, u := range g.Unread {
-		known = known || strings.HasPrefix(u, "process ") // listed, at least
+		known = known || ofProcess(u) // listed, at least
 		if strings.HasPrefix(u, "cgroup.procs: ") && !known {
 			return nil
 		}
