@@ -189,7 +189,7 @@ func run(ctx context.Context, o Options) (*Report, error) {
 
 // nothing says what was looked for in vain.
 func (a *audit) nothing() error {
-	why := []string{"no kubelet runs", "no containers of pods have cgroups"}
+	why := []string{"no kubelet is seen", "no cgroups of pods are seen"}
 	switch a.report.Kubelet.CPUState {
 	case stateMissing:
 		why = append(why, "there is no "+a.statePath(observe.CPUStateFile))

@@ -427,7 +427,7 @@ func TestWhatCannotBeAudited(t *testing.T) {
 	empty := t.TempDir()
 	_, err := Run(context.Background(), Options{Root: empty})
 	g.Expect(err).To(MatchError(ErrNothing))
-	g.Expect(err).To(MatchError(And(ContainSubstring("no kubelet runs"), ContainSubstring("there is no /var/lib/kubelet/cpu_manager_state"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("no kubelet is seen"), ContainSubstring("there is no /var/lib/kubelet/cpu_manager_state"))))
 	var input *InputError
 	_, err = Run(context.Background(), Options{Root: filepath.Join(empty, "nowhere")})
 	g.Expect(errors.As(err, &input)).To(BeTrue())
