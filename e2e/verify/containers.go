@@ -126,7 +126,10 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	}
 	a.assign(&c)
 	if c.QoS == cgroup.Guaranteed && !c.Sandbox {
-		c.Requested = a.wholeCPUs(g.Path)
+		var err error
+		if c.Requested, err = a.wholeCPUs(g.Path); err != nil {
+			c.Unread = append(c.Unread, err.Error())
+		}
 	}
 	if c.Runs() && !c.Sandbox {
 		a.memoryOf(g, &c)
@@ -193,30 +196,30 @@ func (a *audit) memoryOf(g cgroup.Group, c *Container) {
 
 // wholeCPUs is a container's CPU limit when it is a whole number, read from its
 // quota; 0 otherwise, and when there is no quota.
-func (a *audit) wholeCPUs(rel string) int {
+func (a *audit) wholeCPUs(rel string) (int, error) {
+	names := []string{path.Join(a.mount, rel, "cpu.max")}
+	if a.version != cgroup.V2 {
+		dir := path.Join("sys/fs/cgroup/cpu", rel)
+		names = []string{path.Join(dir, "cpu.cfs_quota_us"), path.Join(dir, "cpu.cfs_period_us")}
+	}
 	var fields []string
-	if a.version == cgroup.V2 {
-		data, err := a.root.Read(path.Join(a.mount, rel, "cpu.max"))
+	for _, name := range names {
+		data, err := a.root.Read(name)
+		if missing(err) {
+			return 0, nil // no controller
+		}
 		if err != nil {
-			return 0
+			return 0, fmt.Errorf("%s: %w", path.Base(name), err)
 		}
-		fields = strings.Fields(string(data))
-	} else {
-		for _, name := range []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"} {
-			data, err := a.root.Read(path.Join("sys/fs/cgroup/cpu", rel, name))
-			if err != nil {
-				return 0
-			}
-			fields = append(fields, strings.TrimSpace(string(data)))
-		}
+		fields = append(fields, strings.Fields(string(data))...)
 	}
 	if len(fields) != 2 {
-		return 0
+		return 0, nil
 	}
 	quota, err := strconv.Atoi(fields[0])
 	period, err2 := strconv.Atoi(fields[1])
 	if err != nil || err2 != nil || quota <= 0 || period <= 0 || quota%period != 0 {
-		return 0
+		return 0, nil // "max" is no limit
 	}
-	return quota / period
+	return quota / period, nil
 }

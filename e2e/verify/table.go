@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -78,6 +79,9 @@ func (t *table) head() {
 		}
 	}
 	config := notKnown
+	if slices.ContainsFunc(t.r.Findings, func(f Finding) bool { return f.Check == ConfigRefused }) {
+		config = stateMalformed
+	}
 	if len(k.ConfigFrom) > 0 {
 		config = strings.Join(k.ConfigFrom, " ")
 	}

@@ -291,6 +291,7 @@ func TestUnreadIsNotEmpty(t *testing.T) {
 			tr.file(tr.dir("logs")+"/cgroup.procs", "0\n0\n")
 			tr.remove("proc/200")
 		}, "out of sight"},
+		{"a limit", func(tr *tree) { tr.fifo(tr.dir("web") + "/cpu.max") }, "cpu.max: not a regular file"},
 		{"topology", func(tr *tree) { tr.file("sys/devices/system/cpu/online", "x\n") }, "topology"},
 		{"a state file that is none", func(tr *tree) {
 			tr.remove("var/lib/kubelet/cpu_manager_state")
