@@ -16,6 +16,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
 
 	"github.com/pinlab/pinlab/e2e/verify"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -198,7 +199,7 @@ func TestTUIOpensAudits(t *testing.T) {
 		Node:    verify.Node{Online: "0-15", NUMANodes: 2},
 		Kubelet: verify.Kubelet{State: "running", SharedPool: cpus("0,2-8,10-15"), Config: observe.Config{CPUManagerPolicy: "static"}},
 		Containers: []verify.Container{{
-			Namespace: "shop", Pod: "db", Container: "app", PodUID: "u", QoS: "Guaranteed", Running: true, Exclusive: true,
+			Namespace: "shop", Pod: "db", Container: "app", PodUID: "u", QoS: "Guaranteed", Running: ptr.To(true), Exclusive: true,
 			Assigned: cpus("1,9"), CPUs: cpus("0-15"), Effective: cpus("0-15"),
 		}},
 		Findings: []verify.Finding{{Severity: verify.Critical, Check: "cpuset", What: "shop/db/app can run on 14 CPUs that are not its own"}},

@@ -23,12 +23,13 @@ import (
 func auditChild(root string) func(context.Context) (tui.Node, error) {
 	return func(ctx context.Context) (tui.Node, error) {
 		out, err := child(ctx, "verify", "--root", root, "-o", "json")
-		if err != nil {
+		var r verify.Report
+		unmarshal := json.Unmarshal(out, &r)
+		if err != nil && unmarshal != nil { // an incomplete audit has a report, too
 			return tui.Node{}, err
 		}
-		var r verify.Report
-		if err := json.Unmarshal(out, &r); err != nil {
-			return tui.Node{}, fmt.Errorf("the audit's report could not be read: %w", err)
+		if unmarshal != nil {
+			return tui.Node{}, fmt.Errorf("the audit's report could not be read: %w", unmarshal)
 		}
 		p, err := worker.Resolve(worker.Detected, root)
 		if err != nil {
@@ -80,7 +81,10 @@ func auditedContainer(c *verify.Container) observe.Container {
 	x := observe.Container{
 		Pod: ref[:at], Container: ref[at+1:], State: observe.StateTerminated, QoS: c.QoS, Requested: c.Requested, Exclusive: c.Exclusive,
 	}
-	if c.Running {
+	switch {
+	case c.Running == nil:
+		x.State = observe.StateWaiting // not known
+	case c.Runs():
 		x.State = observe.StateRunning
 	}
 	if c.Assigned != nil {

@@ -45,16 +45,19 @@ and nothing goes over a network. The container runtime is asked for names over
 its socket. What cannot be read is told as unread; run it as root to read all.
 
 The kubelet's configuration is that of the running kubelet: its file, drop-in
-files and flags. --config FILE is a configuration that you mean to change to:
-the audit says whether the kubelet would start with it and the state file as it
-is. Where the node's own is not found, FILE is taken for it.
+files and flags; of one that does not run, those of its systemd unit. --config
+FILE is a file that you mean to put in the place of the node's: the audit says
+whether the kubelet would start with it, its drop-in files and flags, and the
+state file as it is. Where the node's own is not found, FILE is taken for it.
 
 With --root the node's file system is read elsewhere, as in a privileged pod
 with the host mounted at /host, or at /proc/PID/root for a node that is itself
 a container. The pod should have hostPID.
 
 Exit codes: 0 nothing found, notes aside; 1 a critical finding or a warning;
-2 bad input or usage; 3 there is nothing to audit, or nothing could be read.`,
+2 bad input or usage; 3 there is nothing to audit, or nothing was found and the
+state files, the configuration, cgroups, processes or the topology could not be
+read: the report is printed then, and says what is missing.`,
 		Example: `  # on the node
   sudo pinlab verify
 
@@ -89,7 +92,12 @@ func runVerify(cmd *cobra.Command, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	o := verify.Options{Root: f.root, Skip: f.skip, NoRuntime: f.noRuntime, Start: startCheck(tools.decoder)}
+	// Made first and removed last, also when the managers take too long.
+	dir, remove, dirErr := sim.LockedDir(sim.StateBase())
+	if dirErr == nil {
+		defer func() { _ = remove() }()
+	}
+	o := verify.Options{Root: f.root, Skip: f.skip, NoRuntime: f.noRuntime, Start: startCheck(tools.decoder, dir, dirErr)}
 	if f.config != "" {
 		data, err := readInput(cmd.Context(), f.config)
 		if err != nil {
@@ -122,20 +130,28 @@ func runVerify(cmd *cobra.Command, f verifyFlags) error {
 	if !r.Held() {
 		return &exitError{code: exitBroken}
 	}
+	if lacking := r.Incomplete(); len(lacking) > 0 {
+		var texts []string
+		for _, u := range lacking {
+			texts = append(texts, u.What+": "+u.Why)
+		}
+		return harness(fmt.Errorf("nothing was found, but what matters could not be read: %s", strings.Join(texts, "; ")))
+	}
 	return nil
 }
 
 // startCheck starts the kubelet's managers on copies of state files. They are
-// in a temporary directory of their own, which is removed here, even when the
-// managers take too long.
-func startCheck(decoder *kubelet.ConfigDecoder) verify.StartCheck {
+// in a directory of their own below dir; problem is why there is none.
+func startCheck(decoder *kubelet.ConfigDecoder, dir string, problem error) verify.StartCheck {
 	return func(ctx context.Context, config, cpuState, memoryState []byte, p *hwprofiles.Profile) (verify.StartAnswer, error) {
 		answer := verify.StartAnswer{Version: kubelet.Version}
-		dir, err := os.MkdirTemp(sim.StateBase(), "pinlab-verify-")
+		if problem != nil {
+			return answer, fmt.Errorf("no place for a copy of the state files: %w", problem)
+		}
+		dir, err := os.MkdirTemp(dir, "verify-")
 		if err != nil {
 			return answer, fmt.Errorf("no place for a copy of the state files: %w", err)
 		}
-		defer os.RemoveAll(dir)
 		type outcome struct {
 			refusal  string
 			reserved observe.CPUs
@@ -154,6 +170,7 @@ func startCheck(decoder *kubelet.ConfigDecoder) verify.StartCheck {
 		select {
 		case o := <-done:
 			answer.Refusal, answer.Reserved = o.refusal, o.reserved
+			answer.Invalid = strings.HasPrefix(o.refusal, invalidConfig)
 			return answer, o.err
 		case <-ctx.Done():
 			return answer, errors.New("the managers did not answer in time")
@@ -161,10 +178,17 @@ func startCheck(decoder *kubelet.ConfigDecoder) verify.StartCheck {
 	}
 }
 
+// invalidConfig begins the error with which a kubelet ends whose configuration
+// is well-formed and not valid.
+const invalidConfig = "failed to validate kubelet configuration"
+
 func startOnce(decoder *kubelet.ConfigDecoder, dir string, config, cpuState, memoryState []byte, p *hwprofiles.Profile) (refusal string, reserved observe.CPUs, err error) {
 	cfg, err := decoder.Decode(config)
 	if err != nil {
-		return "", "", err
+		if strings.HasPrefix(err.Error(), invalidConfig) {
+			return err.Error(), "", nil
+		}
+		return "", "", err // a kubelet of another version may read it
 	}
 	machine, err := p.MachineInfo()
 	if err != nil {

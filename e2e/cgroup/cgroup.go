@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -67,25 +69,63 @@ const (
 // ErrNoCPUSet says that the machine has no mounted cpuset hierarchy.
 var ErrNoCPUSet = errors.New("no cgroup hierarchy with the cpuset controller")
 
-// Mount finds the cpuset hierarchy below /sys/fs/cgroup.
+// Mount finds the cpuset hierarchy below /sys/fs/cgroup. The directory is below
+// Root and has no links in it.
 func (r Reader) Mount() (dir string, version int, err error) {
-	base := filepath.Join(r.Root, "sys/fs/cgroup")
-	data, err := os.ReadFile(filepath.Join(base, "cgroup.controllers"))
-	if err == nil && slices.Contains(strings.Fields(string(data)), "cpuset") {
-		return base, V2, nil
+	files := Files{r.Root}
+	var unread error
+	note := func(name string, err error) {
+		if unread == nil && !errors.Is(err, fs.ErrNotExist) {
+			unread = fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	// Both kinds are mounted side by side, and the second has the cpusets.
-	unified := filepath.Join(base, "unified")
-	data, err = os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
-	if err == nil && slices.Contains(strings.Fields(string(data)), "cpuset") {
-		return unified, V2, nil
+	// Both kinds may be mounted side by side, and the second have the cpusets.
+	for _, name := range []string{base, base + "/unified"} {
+		data, err := files.Read(name + "/cgroup.controllers")
+		if err == nil && slices.Contains(strings.Fields(string(data)), "cpuset") {
+			dir, err = files.Resolve(name)
+		} else if err == nil {
+			continue
+		}
+		if err == nil {
+			return dir, V2, nil
+		}
+		note(name+"/cgroup.controllers", err)
 	}
-	// A v1 hierarchy has the file at its root; "cpu,cpuset" and the like are
-	// directories too, with links to them.
-	if _, err := os.Stat(filepath.Join(base, "cpuset", "cpuset.cpus")); err == nil {
-		return filepath.Join(base, "cpuset"), V1, nil
+	// A v1 hierarchy has the file at its root. Where it is mounted together with
+	// another controller, cpuset is a link to "cpu,cpuset" or the like.
+	for _, name := range r.cpusets() {
+		_, err := files.Resolve(name + "/cpuset.cpus")
+		if err == nil {
+			dir, err = files.Resolve(name)
+		}
+		if err == nil {
+			return dir, V1, nil
+		}
+		note(name, err)
+	}
+	if unread != nil {
+		return "", 0, unread
 	}
 	return "", 0, fmt.Errorf("%s: %w (neither cgroup.controllers with cpuset nor cpuset/cpuset.cpus)", base, ErrNoCPUSet)
+}
+
+// base is where cgroups are mounted.
+const base = "/sys/fs/cgroup"
+
+// cpusets are the names that the cpuset hierarchy of version 1 may have.
+func (r Reader) cpusets() []string {
+	names := []string{base + "/cpuset"}
+	entries, err := Files{r.Root}.List(base)
+	if err != nil {
+		return names
+	}
+	for _, e := range entries {
+		if strings.Contains(e.Name(), ",") && slices.Contains(strings.Split(e.Name(), ","), "cpuset") {
+			names = append(names, base+"/"+e.Name())
+		}
+	}
+	return names
 }
 
 // Containers lists the cgroups of pods' containers and sandboxes, in the order
@@ -97,16 +137,16 @@ func (r Reader) Containers() ([]Group, error) {
 	}
 	var out []Group
 	err = filepath.WalkDir(mount, func(dir string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if isGone(err) {
 			return nil // gone while it was looked at
 		}
+		rel := "/" + strings.TrimPrefix(strings.TrimPrefix(dir, mount), "/")
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", rel, Cause(err))
 		}
 		if !d.IsDir() {
 			return nil
 		}
-		rel := "/" + strings.TrimPrefix(strings.TrimPrefix(dir, mount), "/")
 		uid, id, ok := ParsePath(rel)
 		if !ok {
 			return nil
@@ -132,9 +172,13 @@ func (r Reader) read(mount string, version int, rel string) Group {
 	g := Group{Path: rel}
 	dir := filepath.Join(mount, rel)
 	list := func(name string) observe.CPUs {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := Files{r.Root}.readIn(dir, name)
 		if err != nil {
-			g.Unread = append(g.Unread, fmt.Sprintf("%s: %v", name, errors.Unwrap(err)))
+			g.Unread = append(g.Unread, fmt.Sprintf("%s: %v", name, err))
+			return ""
+		}
+		if len(data) > maxList {
+			g.Unread = append(g.Unread, name+": too long for a list of CPUs")
 			return ""
 		}
 		cpus, err := observe.ParseCPUs(strings.TrimSpace(string(data)))
@@ -154,10 +198,12 @@ func (r Reader) read(mount string, version int, rel string) Group {
 		g.Unread = append(g.Unread, fmt.Sprintf("cgroup.procs: %v", err))
 	}
 	g.Hidden = hidden
+	ended := 0
 	for _, pid := range pids {
 		p, err := r.Process(pid)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it ended
+			ended++
+			continue
 		}
 		if err != nil {
 			g.Unread = append(g.Unread, fmt.Sprintf("process %d: %v", pid, err))
@@ -165,24 +211,36 @@ func (r Reader) read(mount string, version int, rel string) Group {
 		}
 		g.Processes = append(g.Processes, p)
 	}
+	if ended > 0 && len(g.Processes) == 0 {
+		// Where there is no procfs at all they have not ended.
+		if _, err := r.PIDs(); err != nil {
+			g.Unread = append(g.Unread, fmt.Sprintf("process %d: %v", pids[0], err))
+		}
+	}
 	return g
 }
+
+// maxList is far more than the longest list of CPUs that a kernel writes.
+const maxList = 64 << 10
 
 // pids are the processes of a cgroup and of those below it.
 func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
 	err = filepath.WalkDir(dir, func(sub string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if isGone(err) {
 			return nil
 		}
 		if err != nil {
-			return err
+			return Cause(err)
 		}
 		if d.Name() != "cgroup.procs" {
 			return nil
 		}
-		data, err := os.ReadFile(sub)
-		if errors.Is(err, fs.ErrNotExist) {
+		data, err := Files{r.Root}.readIn(filepath.Dir(sub), "cgroup.procs")
+		if isGone(err) {
 			return nil
+		}
+		if errors.Is(err, unix.EOPNOTSUPP) && filepath.Dir(sub) != dir {
+			return nil // a group of threads, whose processes a group above lists
 		}
 		if err != nil {
 			return err
@@ -190,7 +248,7 @@ func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
 		for _, field := range strings.Fields(string(data)) {
 			pid, err := strconv.Atoi(field)
 			if err != nil {
-				return fmt.Errorf("%s: %w", sub, err)
+				return err
 			}
 			if pid == 0 { // a process of another PID namespace
 				hidden++
@@ -208,18 +266,22 @@ func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
 // fs.ErrNotExist for one that has ended.
 func (r Reader) Process(pid int) (Process, error) {
 	p := Process{PID: pid, Threads: map[observe.CPUs]int{}}
-	base := filepath.Join(r.Root, "proc", strconv.Itoa(pid))
-	tasks, err := os.ReadDir(filepath.Join(base, "task"))
+	files := Files{r.Root}
+	dir, err := files.Resolve(fmt.Sprintf("proc/%d/task", pid))
 	if err != nil {
 		return p, err
 	}
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return p, Cause(err)
+	}
 	for _, task := range tasks {
-		data, err := os.ReadFile(filepath.Join(base, "task", task.Name(), "status"))
-		if errors.Is(err, fs.ErrNotExist) || isGone(err) {
+		data, err := files.readIn(filepath.Join(dir, task.Name()), "status")
+		if isGone(err) {
 			continue
 		}
 		if err != nil {
-			return p, err
+			return p, fmt.Errorf("thread %s: %w", task.Name(), err)
 		}
 		name, allowed, err := parseStatus(data)
 		if err != nil {

@@ -140,10 +140,11 @@ func TestUnread(t *testing.T) {
 	r.Expect(os.Remove(filepath.Join(r.dir, "sys/fs/cgroup", path, "cpuset.mems"))).To(Succeed())
 	g, err := r.reader().Group("/" + path)
 	r.Expect(err).NotTo(HaveOccurred())
-	r.Expect(g.Unread).To(HaveLen(3))
+	r.Expect(g.Unread).To(HaveLen(4))
 	r.Expect(g.Unread[0]).To(HavePrefix("cpuset.cpus: "))
 	r.Expect(g.Unread[1]).To(Equal("cpuset.mems: no such file or directory"))
 	r.Expect(g.Unread[2]).To(And(HavePrefix("cgroup.procs: "), ContainSubstring("ten")))
+	r.Expect(g.Unread[3]).To(Equal("process 10: /proc: no such file or directory"), "nobody knows whether it has ended")
 	r.Expect(g.Effective).To(Equal(observe.CPUs("0-7")), "the rest is read")
 
 	r.group(path, "", "0-7", "10\n")

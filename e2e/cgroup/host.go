@@ -3,8 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,11 +51,12 @@ func ContainerOf(rel string) (podUID, containerID string, ok bool) {
 	return "", "", false
 }
 
-// PIDs lists the processes that procfs shows.
+// PIDs lists the processes that procfs shows; that there are none is an error,
+// for the one that asks must be among them.
 func (r Reader) PIDs() ([]int, error) {
-	entries, err := os.ReadDir(filepath.Join(r.Root, "proc"))
+	entries, err := Files{r.Root}.List("proc")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("/proc: %w", err)
 	}
 	var pids []int
 	for _, e := range entries {
@@ -65,20 +64,33 @@ func (r Reader) PIDs() ([]int, error) {
 			pids = append(pids, pid)
 		}
 	}
+	if len(pids) == 0 {
+		return nil, ErrNoProcess
+	}
 	slices.Sort(pids)
 	return pids, nil
 }
 
+// ErrNoProcess says that what should be a procfs is none.
+var ErrNoProcess = errors.New("/proc: no process in it; is it mounted?")
+
+// ErrForeign says that a process is outside of the cgroup namespace of the one
+// that reads.
+var ErrForeign = errors.New("its cgroup is outside of this program's cgroup namespace")
+
 // PathOf reads in which cgroup of the hierarchy of the given version a process
 // is; for version 1 that of the cpuset controller.
 func (r Reader) PathOf(pid, version int) (string, error) {
-	data, err := os.ReadFile(filepath.Join(r.Root, "proc", strconv.Itoa(pid), "cgroup"))
+	data, err := Files{r.Root}.Read(fmt.Sprintf("proc/%d/cgroup", pid))
 	if err != nil {
 		return "", err
 	}
 	rel, ok := ParseMembership(data, version)
 	if !ok {
-		return "", fmt.Errorf("process %d: no cpuset hierarchy in its cgroup file", pid)
+		return "", errors.New("no cpuset hierarchy in its cgroup file")
+	}
+	if rel == "/.." || strings.HasPrefix(rel, "/../") {
+		return "", ErrForeign
 	}
 	return rel, nil
 }
@@ -107,7 +119,7 @@ const kernelThread = 0x00200000
 
 // KernelThread says whether a process is a thread of the kernel.
 func (r Reader) KernelThread(pid int) (bool, error) {
-	data, err := os.ReadFile(filepath.Join(r.Root, "proc", strconv.Itoa(pid), "stat"))
+	data, err := Files{r.Root}.Read(fmt.Sprintf("proc/%d/stat", pid))
 	if err != nil {
 		return false, err
 	}

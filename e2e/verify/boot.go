@@ -137,19 +137,19 @@ func short(text string) string {
 func (a *audit) readBoot() bootCPUs {
 	b := bootCPUs{cpuset.New(), cpuset.New()}
 	last := -1
-	if data, err := a.root.read("sys/devices/system/cpu/possible"); err == nil {
+	if data, err := a.root.Read("sys/devices/system/cpu/possible"); err == nil {
 		if set, err := observe.ParseSet(strings.TrimSpace(string(data))); err == nil && !set.IsEmpty() {
 			ids := set.List()
 			last = ids[len(ids)-1]
 		}
 	}
-	data, cmdErr := a.root.read("proc/cmdline")
+	data, cmdErr := a.root.Read("proc/cmdline")
 	if cmdErr == nil {
 		b, cmdErr = parseBoot(string(data), last)
 	}
 	needed := false
 	for name, set := range map[string]*cpuset.CPUSet{"isolated": &b.isolated, "nohz_full": &b.nohzFull} {
-		data, err := a.root.read("sys/devices/system/cpu/" + name)
+		data, err := a.root.Read("sys/devices/system/cpu/" + name)
 		text := strings.TrimSpace(string(data))
 		if text == "(null)" { // of kernels without any
 			text = ""

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 // The checks beside the invariants.
 const (
 	KubeletStopped   = "kubelet-running"
+	ConfigRefused    = "config-accepted"
 	StateRefused     = "state-accepted"
 	HostProcesses    = "host-processes"
 	KernelThreads    = "kernel-threads"
@@ -45,6 +48,7 @@ var guides = []struct {
 	check string
 	guide
 }{
+	{ConfigRefused, guide{Critical, "the kubelet does not read this configuration: its next start fails, after a crash or at a reboot too, and the node becomes NotReady", "correct the file, and run the audit again"}},
 	{StateRefused, guide{Critical, "the next start of the kubelet fails, after a crash or at a reboot too, and the node becomes NotReady", drain}},
 	{invariant.ExclusiveDisjoint, guide{Critical, "two containers were promised the same CPU, and neither has it to itself", drain}},
 	{invariant.ExclusiveIsolated, guide{Critical, "the container that pays for CPUs of its own shares them with another, which it feels as latency", again}},
@@ -90,6 +94,15 @@ func guideOf(check string) guide {
 	return guide{severity: Warning, why: invariant.Doc(check), remedy: "see docs/invariants.md"}
 }
 
+// mostFindings bounds the findings of one check.
+const mostFindings = 100
+
+// told counts the findings of a check, and what was left out.
+type told struct {
+	found int
+	worst Severity // of those left out
+}
+
 // find adds a finding, unless its check is to be left out. What the finding
 // leaves open comes from the check's guide.
 func (a *audit) find(check string, f Finding) {
@@ -107,11 +120,36 @@ func (a *audit) find(check string, f Finding) {
 	if f.Remedy == "" {
 		f.Remedy = g.remedy
 	}
+	t := a.told[check]
+	if t == nil {
+		t = &told{}
+		a.told[check] = t
+	}
+	if t.found++; t.found > mostFindings {
+		if t.worst == "" || rank(f.Severity) < rank(t.worst) {
+			t.worst = f.Severity
+		}
+		return
+	}
 	a.report.Findings = append(a.report.Findings, f)
 }
 
+// findMore says how many findings were left out.
+func (a *audit) findMore() {
+	for _, check := range Checks() {
+		if t := a.told[check]; t != nil && t.found > mostFindings {
+			g := guideOf(check)
+			a.report.Findings = append(a.report.Findings, Finding{
+				Check: check, Severity: t.worst, What: fmt.Sprintf("and %d more", t.found-mostFindings), Why: g.why, Remedy: g.remedy,
+			})
+		}
+	}
+}
+
 // check looks for all there is to find.
-func (a *audit) check() {
+func (a *audit) check(ctx context.Context) {
+	defer a.findMore()
+	a.checkConfig()
 	a.checkStarts()
 	if a.report.Kubelet.State == "stopped" {
 		a.find(KubeletStopped, Finding{What: "no kubelet runs"})
@@ -119,47 +157,63 @@ func (a *audit) check() {
 	if a.memory != nil {
 		a.checkMems()
 	}
+	k := &a.report.Kubelet
+	if k.CPUState == stateMalformed {
+		a.find(invariant.CheckpointInSync, Finding{What: "the state file is malformed", Where: []string{a.statePath(observe.CPUStateFile)}})
+	}
 	if a.kc.CPUManagerPolicy != "static" {
 		return // nobody was promised anything
 	}
 	if a.state == nil {
-		switch k := &a.report.Kubelet; k.CPUState {
-		case stateMissing:
-			if k.State == "running" {
-				a.find(invariant.CheckpointInSync, Finding{What: "there is no state file; a restart would forget every assignment", Where: []string{a.statePath(observe.CPUStateFile)}})
-			}
-		case stateMalformed:
-			a.find(invariant.CheckpointInSync, Finding{What: "the state file is malformed", Where: []string{a.statePath(observe.CPUStateFile)}})
+		if k.CPUState == stateMissing && k.State == "running" {
+			a.find(invariant.CheckpointInSync, Finding{What: "there is no state file; a restart would forget every assignment", Where: []string{a.statePath(observe.CPUStateFile)}})
 		}
 		return
 	}
-	a.checkInvariants()
-	a.checkContainers()
-	a.checkEntries()
-	a.checkHost()
-	a.checkInterrupts()
-	a.checkIsolation()
-	a.checkLocality()
+	for _, look := range []func(){
+		a.checkInvariants, a.checkContainers, a.checkEntries, a.checkHost, a.checkInterrupts, a.checkIsolation, a.checkLocality,
+	} {
+		if ctx.Err() != nil {
+			return
+		}
+		look()
+	}
+}
+
+// checkConfig tells of a configuration that no kubelet reads.
+func (a *audit) checkConfig() {
+	if a.malformed != nil {
+		a.find(ConfigRefused, Finding{What: "the kubelet will not start: its configuration is malformed: " + oneLine(a.malformed.Error())})
+	}
 }
 
 // checkStarts tells of the starts that the kubelet's code refused.
 func (a *audit) checkStarts() {
-	for i, s := range a.report.Starts {
+	for _, s := range a.report.Starts {
 		if s.Result != Refused {
 			continue
 		}
 		f := Finding{What: "the kubelet would not start: " + oneLine(s.Refusal), Where: []string{s.Config, a.statePath(observe.CPUStateFile)}}
-		if i > 0 { // the proposal
+		if s.Proposed {
 			f.Severity = Warning
 			f.What = "the kubelet would not start with the proposed configuration: " + oneLine(s.Refusal)
 			f.Why = "a kubelet that is restarted with it fails, and the node becomes NotReady"
 			f.Remedy = "to change to it: " + strings.Replace(drain, "start the kubelet", "put the new configuration in place, start the kubelet", 1)
+		}
+		if a.invalid[s.Config] {
+			f.Where, f.Remedy = f.Where[:1], guideOf(ConfigRefused).remedy
+			a.find(ConfigRefused, f)
+			continue
 		}
 		a.find(StateRefused, f)
 	}
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// ofStateAlone are the invariants that the state file and the machine decide.
+// For the others it must be known which pods live and which containers run.
+var ofStateAlone = []string{invariant.ReservedNotExclusive, invariant.PoolAccounted, invariant.CheckpointInSync, invariant.MemoryAccounted}
 
 // checkInvariants runs the rules that a simulated node is judged by.
 func (a *audit) checkInvariants() {
@@ -175,6 +229,9 @@ func (a *audit) checkInvariants() {
 		refs[s.Pod+"/"+s.Container] = true
 	}
 	for _, v := range invariant.Check(o, a.profile) {
+		if !a.groupsKnown() && !slices.Contains(ofStateAlone, v.Invariant) {
+			continue
+		}
 		f := Finding{What: v.Detail, Where: mentioned(v.Detail, refs)}
 		switch v.Invariant {
 		case invariant.ExclusiveDisjoint:

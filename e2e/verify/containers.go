@@ -3,7 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -20,49 +19,19 @@ import (
 func (a *audit) readGroups() {
 	mount, version, err := a.reader.Mount()
 	if err != nil {
-		a.unread("cgroups", errors.New(strings.ReplaceAll(err.Error(), filepath.Clean(a.root.root+"/"), "")))
+		a.lacks("cgroups", err)
 		return
 	}
-	a.version, a.mount = version, strings.TrimPrefix(mount, filepath.Clean(a.root.root))
+	a.version, a.mount = version, a.root.Name(mount)
 	a.report.Node.CgroupVersion = version
 	if a.groups, err = a.reader.Containers(); err != nil {
-		a.unread("cgroups", cause(err))
+		a.lacks("cgroups", err)
 	}
 	a.groups = slices.DeleteFunc(a.groups, func(g cgroup.Group) bool {
 		_, err := os.Stat(filepath.Join(mount, g.Path))
 		return missing(err) // gone while it was looked at
 	})
-	a.findHidden()
-}
-
-// findHidden looks among the processes for those of cgroups that tell their
-// numbers in another PID namespace than the machine's procfs does.
-func (a *audit) findHidden() {
-	if !slices.ContainsFunc(a.groups, func(g cgroup.Group) bool { return g.Hidden > 0 }) {
-		return
-	}
-	pids, err := a.reader.PIDs()
-	if err != nil {
-		return // the groups stay hidden
-	}
-	found := map[string][]cgroup.Process{}
-	for _, pid := range pids {
-		rel, err := a.reader.PathOf(pid, a.version)
-		if err != nil {
-			continue
-		}
-		if _, id, ok := cgroup.ContainerOf(rel); ok {
-			if p, err := a.reader.Process(pid); err == nil {
-				found[id] = append(found[id], p)
-			}
-		}
-	}
-	for i := range a.groups {
-		g := &a.groups[i]
-		if g.Hidden > 0 && len(found[g.ContainerID]) >= g.Hidden {
-			g.Processes, g.Hidden = found[g.ContainerID], 0
-		}
-	}
+	a.findProcesses()
 }
 
 // readContainers says of every cgroup whose it is.
@@ -125,7 +94,7 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	c := Container{
 		Namespace: l.namespace, Pod: l.pod, Container: l.container, NamedBy: l.by, Sandbox: l.sandbox,
 		PodUID: g.PodUID, ID: g.ContainerID, Cgroup: g.Path, QoS: cgroup.QoS(g.Path),
-		Running: len(g.Processes)+g.Hidden > 0, Unread: slices.Clone(g.Unread),
+		Running: runs(g), Unread: slices.Clone(g.Unread),
 	}
 	field := func(name string, cpus observe.CPUs) *observe.CPUs {
 		if slices.ContainsFunc(g.Unread, func(u string) bool { return strings.HasPrefix(u, name+": ") }) {
@@ -148,10 +117,8 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 			threads[cpus] += n
 		}
 	}
-	unreadProcess := slices.ContainsFunc(g.Unread, func(u string) bool {
-		return strings.HasPrefix(u, "process ") || strings.HasPrefix(u, "cgroup.procs")
-	})
-	if g.Hidden == 0 && !unreadProcess {
+	unreadProcess := func(u string) bool { return ofProcess(u) || strings.HasPrefix(u, "cgroup.procs") }
+	if g.Hidden == 0 && !slices.ContainsFunc(g.Unread, unreadProcess) {
 		for cpus, n := range threads {
 			c.Threads = append(c.Threads, Affinity{cpus, n})
 		}
@@ -159,12 +126,30 @@ func (a *audit) container(g cgroup.Group, l label) Container {
 	}
 	a.assign(&c)
 	if c.QoS == cgroup.Guaranteed && !c.Sandbox {
-		c.Requested = a.wholeCPUs(g.Path)
+		var err error
+		if c.Requested, err = a.wholeCPUs(g.Path); err != nil {
+			c.Unread = append(c.Unread, err.Error())
+		}
 	}
-	if c.Running && !c.Sandbox {
+	if c.Runs() && !c.Sandbox {
 		a.memoryOf(g, &c)
 	}
 	return c
+}
+
+// ofProcess says that what is unread is a process of a cgroup.
+func ofProcess(unread string) bool { return strings.HasPrefix(unread, "process ") }
+
+// runs says whether there are processes in a cgroup, nil when that is not known.
+func runs(g cgroup.Group) *bool {
+	known := len(g.Processes)+g.Hidden > 0
+	for _, u := range g.Unread {
+		known = known || ofProcess(u) // listed, at least
+		if strings.HasPrefix(u, "cgroup.procs: ") && !known {
+			return nil
+		}
+	}
+	return &known
 }
 
 // assign finds what the state files give a container.
@@ -211,30 +196,30 @@ func (a *audit) memoryOf(g cgroup.Group, c *Container) {
 
 // wholeCPUs is a container's CPU limit when it is a whole number, read from its
 // quota; 0 otherwise, and when there is no quota.
-func (a *audit) wholeCPUs(rel string) int {
+func (a *audit) wholeCPUs(rel string) (int, error) {
+	names := []string{path.Join(a.mount, rel, "cpu.max")}
+	if a.version != cgroup.V2 {
+		dir := path.Join("sys/fs/cgroup/cpu", rel)
+		names = []string{path.Join(dir, "cpu.cfs_quota_us"), path.Join(dir, "cpu.cfs_period_us")}
+	}
 	var fields []string
-	if a.version == cgroup.V2 {
-		data, err := a.root.read(path.Join(a.mount, rel, "cpu.max"))
+	for _, name := range names {
+		data, err := a.root.Read(name)
+		if missing(err) {
+			return 0, nil // no controller
+		}
 		if err != nil {
-			return 0
+			return 0, fmt.Errorf("%s: %w", path.Base(name), err)
 		}
-		fields = strings.Fields(string(data))
-	} else {
-		for _, name := range []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"} {
-			data, err := a.root.read(path.Join("sys/fs/cgroup/cpu", rel, name))
-			if err != nil {
-				return 0
-			}
-			fields = append(fields, strings.TrimSpace(string(data)))
-		}
+		fields = append(fields, strings.Fields(string(data))...)
 	}
 	if len(fields) != 2 {
-		return 0
+		return 0, nil
 	}
 	quota, err := strconv.Atoi(fields[0])
 	period, err2 := strconv.Atoi(fields[1])
 	if err != nil || err2 != nil || quota <= 0 || period <= 0 || quota%period != 0 {
-		return 0
+		return 0, nil // "max" is no limit
 	}
-	return quota / period
+	return quota / period, nil
 }

@@ -36,7 +36,7 @@ func parseIRQList(data []byte) (cpuset.CPUSet, error) {
 
 // readIRQs reads the affinities of the interrupts that a device has asked for.
 func (a *audit) readIRQs() []irq {
-	entries, err := a.root.list("proc/irq")
+	entries, err := a.root.List("proc/irq")
 	if err != nil {
 		a.unread("interrupts", err)
 		return nil
@@ -49,7 +49,7 @@ func (a *audit) readIRQs() []irq {
 		}
 		dir := path.Join("proc/irq", e.Name())
 		i := irq{number: number}
-		parts, err := a.root.list(dir)
+		parts, err := a.root.List(dir)
 		if err != nil {
 			a.unread(i.String(), err)
 			continue
@@ -63,7 +63,7 @@ func (a *audit) readIRQs() []irq {
 		if i.name = strings.Join(names, ", "); i.name == "" {
 			continue
 		}
-		data, err := a.root.read(path.Join(dir, "smp_affinity_list"))
+		data, err := a.root.Read(path.Join(dir, "smp_affinity_list"))
 		if err == nil {
 			i.allowed, err = parseIRQList(data)
 		}
@@ -73,7 +73,7 @@ func (a *audit) readIRQs() []irq {
 			}
 			continue
 		}
-		if data, err = a.root.read(path.Join(dir, "effective_affinity_list")); err == nil {
+		if data, err = a.root.Read(path.Join(dir, "effective_affinity_list")); err == nil {
 			set, err := parseIRQList(data)
 			if err != nil {
 				a.unread(i.String(), err)

@@ -1,35 +1,32 @@
 package verify
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-	"sigs.k8s.io/yaml"
 
 	"github.com/pinlab/pinlab/e2e/cgroup"
-	"github.com/pinlab/pinlab/sim/observe"
 )
 
-// defaultConfig is where kubeadm and most installers put the configuration.
-const defaultConfig = observe.KubeletRoot + "/config.yaml"
+// launch is how a kubelet is started: its flags, and the file system and the
+// directory that it is started in.
+type launch struct {
+	flags map[string]string
+	root  files
+	cwd   string
+	// unread says why the flags are not known; nil when they are.
+	unread error
+}
 
 // kubeletProcess is a running kubelet.
 type kubeletProcess struct {
-	pid   int
-	flags map[string]string
-	// root is the file system that the process sees.
-	root files
-	cwd  string
+	pid int
+	launch
 }
 
 // embedded are programs that run a kubelet inside of them.
@@ -41,15 +38,15 @@ var errSeveral = errors.New("several kubelets")
 // findKubelet looks for the kubelet among the processes. The second result
 // names a program that runs a kubelet inside of it.
 func findKubelet(root files) (found *kubeletProcess, inside string, err error) {
-	pids, err := cgroup.Reader{Root: root.root}.PIDs()
+	pids, err := cgroup.Reader{Root: root.Root}.PIDs()
 	if err != nil {
-		return nil, "", fmt.Errorf("processes: %w", cause(err))
+		return nil, "", err
 	}
 	var all []*kubeletProcess
 	var unread error
 	for _, pid := range pids {
 		dir := "proc/" + strconv.Itoa(pid)
-		data, err := root.read(dir + "/cmdline")
+		data, err := root.Read(dir + "/cmdline")
 		if err != nil {
 			if !gone(err) && unread == nil {
 				unread = fmt.Errorf("command line of process %d: %w", pid, err)
@@ -92,11 +89,11 @@ func splitArgs(data []byte) []string {
 }
 
 func newProcess(root files, pid int, args []string) *kubeletProcess {
-	p := &kubeletProcess{pid: pid, flags: parseFlags(args), root: root, cwd: "/"}
-	dir := filepath.Join(root.root, "proc", strconv.Itoa(pid))
-	if procfs(filepath.Join(root.root, "proc")) {
+	p := &kubeletProcess{pid, launch{flags: parseFlags(args), root: root, cwd: "/"}}
+	dir := filepath.Join(root.Root, "proc", strconv.Itoa(pid))
+	if procfs(filepath.Join(root.Root, "proc")) {
 		if _, err := os.ReadDir(filepath.Join(dir, "root")); err == nil {
-			p.root = files{filepath.Join(dir, "root") + "/"}
+			p.root = files{Root: filepath.Join(dir, "root") + "/"}
 		}
 	}
 	if cwd, err := os.Readlink(filepath.Join(dir, "cwd")); err == nil && path.IsAbs(cwd) {
@@ -107,8 +104,8 @@ func newProcess(root files, pid int, args []string) *kubeletProcess {
 
 // sees says whether the process has the same root directory as the audit.
 func (p *kubeletProcess) sees(root files) bool {
-	a, errA := os.Stat(root.root)
-	b, errB := os.Stat(p.root.root)
+	a, errA := os.Stat(root.Root)
+	b, errB := os.Stat(p.root.Root)
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
@@ -141,11 +138,11 @@ func parseFlags(args []string) map[string]string {
 	return flags
 }
 
-func (p *kubeletProcess) abs(name string) string {
+func (l launch) abs(name string) string {
 	if path.IsAbs(name) {
 		return name
 	}
-	return path.Join(p.cwd, name)
+	return path.Join(l.cwd, name)
 }
 
 // textFlags and the others below are the flags that decide what the managers
@@ -225,161 +222,4 @@ func reservedMemory(value string) ([]any, error) {
 		list = append(list, map[string]any{"numaNode": node, "limits": pairs(limits, "=")})
 	}
 	return list, nil
-}
-
-// config is a kubelet's configuration and what the audit needs of it.
-type config struct {
-	json []byte
-	from []string
-
-	CPUManagerPolicy          string            `json:"cpuManagerPolicy"`
-	CPUManagerPolicyOptions   map[string]string `json:"cpuManagerPolicyOptions"`
-	CPUManagerReconcilePeriod string            `json:"cpuManagerReconcilePeriod"`
-	TopologyManagerPolicy     string            `json:"topologyManagerPolicy"`
-	TopologyManagerScope      string            `json:"topologyManagerScope"`
-	MemoryManagerPolicy       string            `json:"memoryManagerPolicy"`
-	ReservedSystemCPUs        string            `json:"reservedSystemCPUs"`
-	ContainerRuntimeEndpoint  string            `json:"containerRuntimeEndpoint"`
-}
-
-// observed is what the invariants look at, with the kubelet's defaults.
-func (c *config) observed() observe.Config {
-	or := func(value, fallback string) string {
-		if value == "" {
-			return fallback
-		}
-		return value
-	}
-	reserved, _ := observe.ParseCPUs(c.ReservedSystemCPUs) // the start check says what is wrong
-	return observe.Config{
-		CPUManagerPolicy: or(c.CPUManagerPolicy, "none"), CPUManagerPolicyOptions: c.CPUManagerPolicyOptions,
-		TopologyManagerPolicy: or(c.TopologyManagerPolicy, "none"), TopologyManagerScope: or(c.TopologyManagerScope, "container"),
-		MemoryManagerPolicy: or(c.MemoryManagerPolicy, "None"), Reserved: reserved,
-	}
-}
-
-const defaultPeriod = 10 * time.Second
-
-func (c *config) period() time.Duration {
-	if d, err := time.ParseDuration(c.CPUManagerReconcilePeriod); err == nil && d > 0 {
-		return d
-	}
-	return defaultPeriod
-}
-
-// newConfig reads a configuration from JSON or YAML.
-func newConfig(data []byte, from ...string) (*config, error) {
-	c := &config{from: from}
-	var err error
-	if c.json, err = yaml.YAMLToJSON(data); err != nil {
-		return nil, err
-	}
-	if string(c.json) == "null" {
-		c.json = []byte("{}")
-	}
-	return c, json.Unmarshal(c.json, c)
-}
-
-// errMalformed marks a configuration that no kubelet reads.
-var errMalformed = errors.New("malformed")
-
-// nodeConfig reads the configuration that the node's kubelet was, or would be,
-// started with: its file, then the files of its drop-in directory, then flags.
-func nodeConfig(root files, p *kubeletProcess) (*config, error) {
-	name, flags, see := defaultConfig, map[string]string{}, root
-	if p != nil {
-		flags, see = p.flags, p.root
-		name = flags["config"]
-		if name != "" {
-			name = p.abs(name)
-		}
-	}
-	merged, from := []byte("{}"), []string{}
-	if name != "" {
-		data, err := see.read(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if merged, err = mergeConfig(merged, data); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", name, errMalformed, err)
-		}
-		from = append(from, name)
-	}
-	if dir := flags["config-dir"]; dir != "" {
-		dir = p.abs(dir)
-		names, err := dropIns(see, dir)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err)
-		}
-		for _, name := range names {
-			data, err := see.read(name)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			if merged, err = mergeConfig(merged, data); err != nil {
-				return nil, fmt.Errorf("%s: %w: %w", name, errMalformed, err)
-			}
-			from = append(from, name)
-		}
-	}
-	doc := map[string]any{}
-	if err := json.Unmarshal(merged, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", name, errMalformed, err)
-	}
-	used, err := override(doc, flags)
-	if err != nil {
-		return nil, fmt.Errorf("the kubelet's command line: %w", err)
-	}
-	if len(used) > 0 {
-		from = append(from, strings.Join(used, " "))
-	}
-	if len(from) == 0 {
-		from = []string{"defaults"} // the kubelet was given neither file nor flags
-	}
-	if merged, err = json.Marshal(doc); err != nil {
-		return nil, err
-	}
-	c, err := newConfig(merged, from...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", name, errMalformed, err)
-	}
-	return c, nil
-}
-
-func mergeConfig(base, data []byte) ([]byte, error) {
-	patch, err := yaml.YAMLToJSON(data)
-	if err != nil {
-		return nil, err
-	}
-	if string(patch) == "null" {
-		return base, nil
-	}
-	doc := map[string]any{}
-	if err := json.Unmarshal(patch, &doc); err != nil {
-		return nil, errors.New("want a KubeletConfiguration, an object")
-	}
-	if kind, ok := doc["kind"]; ok && kind != "KubeletConfiguration" {
-		return nil, fmt.Errorf("kind is %v, want KubeletConfiguration", kind)
-	}
-	return jsonpatch.MergePatch(base, patch)
-}
-
-// dropIns are the files of a drop-in directory in the order in which the kubelet
-// merges them.
-func dropIns(see files, dir string) ([]string, error) {
-	full, err := see.resolve(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	err = filepath.WalkDir(full, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return cause(err)
-		}
-		if !d.IsDir() && filepath.Ext(name) == ".conf" {
-			names = append(names, path.Join(dir, strings.TrimPrefix(name, full)))
-		}
-		return nil
-	})
-	return names, err
 }

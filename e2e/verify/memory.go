@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -124,24 +123,31 @@ func parseNUMAMaps(data []byte, pageSize uint64) (byNode, error) {
 func (a *audit) readMemory(g cgroup.Group) (m byNode, from string, err error) {
 	dir, version := path.Join(a.mount, g.Path), a.version
 	page := uint64(os.Getpagesize())
-	data, err := a.root.read(path.Join(dir, "memory.numa_stat"))
+	data, err := a.root.Read(path.Join(dir, "memory.numa_stat"))
 	if missing(err) { // the memory controller is version 1's
 		dir, version = path.Join("sys/fs/cgroup/memory", g.Path), cgroup.V1
-		data, err = a.root.read(path.Join(dir, "memory.numa_stat"))
+		data, err = a.root.Read(path.Join(dir, "memory.numa_stat"))
 	}
 	if err == nil {
 		if m, err = parseNUMAStat(data, version, page); err != nil {
 			return nil, "", fmt.Errorf("memory.numa_stat: %w", err)
 		}
-		huge, _ := filepath.Glob(filepath.Join(a.root.root, dir, "hugetlb.*.numa_stat"))
-		for _, name := range huge {
-			data, err := readFile(name)
+		entries, err := a.root.List(dir)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			name := e.Name()
+			if !strings.HasPrefix(name, "hugetlb.") || !strings.HasSuffix(name, ".numa_stat") {
+				continue
+			}
+			data, err := a.root.Read(path.Join(dir, name))
 			if err != nil {
-				return nil, "", fmt.Errorf("%s: %w", path.Base(name), err)
+				return nil, "", fmt.Errorf("%s: %w", name, err)
 			}
 			more, err := parseHugeStat(data)
 			if err != nil {
-				return nil, "", fmt.Errorf("%s: %w", path.Base(name), err)
+				return nil, "", fmt.Errorf("%s: %w", name, err)
 			}
 			for node, bytes := range more {
 				m.add(node, bytes)
@@ -154,7 +160,7 @@ func (a *audit) readMemory(g cgroup.Group) (m byNode, from string, err error) {
 	}
 	m = byNode{}
 	for _, p := range g.Processes {
-		data, err := a.root.read(fmt.Sprintf("proc/%d/numa_maps", p.PID))
+		data, err := a.root.Read(fmt.Sprintf("proc/%d/numa_maps", p.PID))
 		if gone(err) && a.alive(p.PID) {
 			return nil, "", errors.New("neither memory.numa_stat nor numa_maps")
 		}
@@ -176,7 +182,7 @@ func (a *audit) readMemory(g cgroup.Group) (m byNode, from string, err error) {
 }
 
 func (a *audit) alive(pid int) bool {
-	_, err := a.root.resolve(fmt.Sprintf("proc/%d/status", pid))
+	_, err := a.root.Resolve(fmt.Sprintf("proc/%d/status", pid))
 	return err == nil
 }
 

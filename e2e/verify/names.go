@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"path"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (a *audit) askRuntime(ctx context.Context, endpoint string) map[string]labe
 		tries = []string{name}
 	}
 	for _, name := range tries {
-		full, err := a.kubeletRoot().resolve(name)
+		full, err := a.kubeletRoot().Resolve(name)
 		if err != nil {
 			if endpoint != "" {
 				a.unread("container runtime "+name, err)
@@ -66,7 +67,11 @@ func (a *audit) askRuntime(ctx context.Context, endpoint string) map[string]labe
 func listContainers(ctx context.Context, socket string) (map[string]label, error) {
 	ctx, cancel := context.WithTimeout(ctx, criTimeout)
 	defer cancel()
-	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	// The name is dialled as it is: below a relative root it is no URL.
+	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	conn, err := grpc.NewClient("passthrough:///localhost", grpc.WithContextDialer(dial), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		return nil, err
@@ -105,7 +110,7 @@ var bundles = []string{
 // readBundle reads a container's names from its runtime's files.
 func (a *audit) readBundle(id string) (label, bool) {
 	for _, form := range bundles {
-		data, err := a.kubeletRoot().read(fmt.Sprintf(form, id))
+		data, err := a.kubeletRoot().Read(fmt.Sprintf(form, id))
 		if missing(err) {
 			continue
 		}

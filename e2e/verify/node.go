@@ -22,7 +22,7 @@ func (a *audit) checkContainers() {
 	for i := range a.report.Containers {
 		c := &a.report.Containers[i]
 		actual := a.actual(c)
-		if !c.Running || actual == nil {
+		if !c.Runs() || actual == nil {
 			continue
 		}
 		if c.Sandbox {
@@ -100,24 +100,24 @@ func (a *audit) checkEntries() {
 	running, vague := map[key]bool{}, map[string]bool{}
 	for i := range a.report.Containers {
 		c := &a.report.Containers[i]
-		if c.Running {
+		if c.Runs() {
 			running[key{c.PodUID, c.Container}] = true
 		}
-		vague[c.PodUID] = vague[c.PodUID] || a.nameless(c)
+		vague[c.PodUID] = vague[c.PodUID] || a.nameless(c) || c.Running == nil
 	}
 	pods := a.pods()
 	ref := func(k key) string { return cmp.Or(pods[k.uid], k.uid) + "/" + k.name }
+	used := map[string]cpuset.CPUSet{} // by those of a pod that run
 	for _, k := range keys {
-		if running[k] || vague[k.uid] || !a.groupsKnown() {
+		if running[k] {
+			used[k.uid] = used[k.uid].Union(byEntry[k])
+		}
+	}
+	for _, k := range keys {
+		if running[k] || vague[k.uid] {
 			continue
 		}
-		used := cpuset.New()
-		for _, other := range keys {
-			if other.uid == k.uid && running[other] {
-				used = used.Union(byEntry[other])
-			}
-		}
-		if idle := byEntry[k].Difference(used); !idle.IsEmpty() {
+		if idle := byEntry[k].Difference(used[k.uid]); !idle.IsEmpty() {
 			a.find(IdleEntries, Finding{
 				What:  fmt.Sprintf("%s holds %s and does not run", ref(k), list(observe.FromSet(byEntry[k]))),
 				Where: []string{ref(k)}, CPUs: observe.FromSet(idle),
@@ -126,6 +126,16 @@ func (a *audit) checkEntries() {
 	}
 	if a.profile == nil || strings.EqualFold(a.kc.CPUManagerPolicyOptions["full-pcpus-only"], "true") {
 		return // then it is the matter of an invariant
+	}
+	shared := a.state.shared.Set()
+	holders := map[int]map[string]key{} // one of each pod, by CPU
+	for _, k := range keys {
+		for _, id := range byEntry[k].UnsortedList() {
+			if holders[id] == nil {
+				holders[id] = map[string]key{}
+			}
+			holders[id][k.uid] = k
+		}
 	}
 	for _, k := range keys {
 		var with []string
@@ -137,12 +147,12 @@ func (a *audit) checkEntries() {
 			}
 			for _, sibling := range c.Siblings.Difference(own).List() {
 				owner := ""
-				if a.state.shared.Set().Contains(sibling) {
+				if shared.Contains(sibling) {
 					owner = "the shared pool"
 				}
-				for _, other := range keys {
-					if other.uid != k.uid && byEntry[other].Contains(sibling) {
-						owner = ref(other)
+				for _, uid := range slices.Sorted(maps.Keys(holders[sibling])) {
+					if uid != k.uid {
+						owner = ref(holders[sibling][uid])
 					}
 				}
 				if owner != "" {
@@ -177,15 +187,22 @@ func (a *audit) checkHost() {
 	}
 	pids, err := a.reader.PIDs()
 	if err != nil {
-		a.unread("processes", cause(err))
+		a.lacks("processes", err)
 		return
 	}
 	inside := map[int]bool{}
-	hidden := false
 	for _, g := range a.groups {
-		hidden = hidden || g.Hidden > 0
 		for _, p := range g.Processes {
 			inside[p.PID] = true
+		}
+	}
+	unread, why := 0, error(nil)
+	skip := func(err error) {
+		if gone(err) {
+			return
+		}
+		if unread++; why == nil {
+			why = cause(err)
 		}
 	}
 	groups, threads, on, kernel := map[string]*hostGroup{}, 0, cpuset.New(), cpuset.New()
@@ -193,15 +210,13 @@ func (a *audit) checkHost() {
 		if inside[pid] || a.self(pid) {
 			continue
 		}
-		rel, relErr := a.reader.PathOf(pid, max(a.version, cgroup.V1))
-		if _, _, contained := cgroup.ContainerOf(rel); relErr == nil && contained {
+		rel, err := a.reader.PathOf(pid, a.version)
+		if err != nil {
+			skip(err) // it may be a container's
 			continue
 		}
-		if relErr != nil && hidden {
-			if !gone(relErr) {
-				a.unread(fmt.Sprintf("process %d", pid), cause(relErr))
-			}
-			continue // it may be a container's
+		if _, _, contained := cgroup.ContainerOf(rel); contained {
+			continue
 		}
 		p, err := a.reader.Process(pid)
 		isKernel := false
@@ -209,9 +224,7 @@ func (a *audit) checkHost() {
 			isKernel, err = a.reader.KernelThread(pid)
 		}
 		if err != nil {
-			if !gone(err) {
-				a.unread(fmt.Sprintf("process %d", pid), cause(err))
-			}
+			skip(err)
 			continue
 		}
 		touched := cpuset.New()
@@ -237,6 +250,9 @@ func (a *audit) checkHost() {
 		g.cpus = g.cpus.Union(touched)
 		on = on.Union(touched)
 	}
+	if unread > 0 {
+		a.unread(fmt.Sprintf("%s of the host", count(unread, "process")), why)
+	}
 	if len(groups) > 0 {
 		processes, where := 0, []string{}
 		for _, rel := range slices.Sorted(maps.Keys(groups)) {
@@ -257,7 +273,7 @@ func (a *audit) checkHost() {
 
 // self says whether a process is the audit itself.
 func (a *audit) self(pid int) bool {
-	to, err := a.root.resolve("proc/self")
+	to, err := a.root.Resolve("proc/self")
 	return err == nil && path.Base(to) == fmt.Sprint(pid)
 }
 
@@ -364,7 +380,7 @@ func (a *audit) checkIsolation() {
 func (a *audit) checkMems() {
 	for i := range a.report.Containers {
 		c := &a.report.Containers[i]
-		if c.AssignedMems == nil || !c.Running || c.Mems == nil || *c.Mems == *c.AssignedMems || a.kc.MemoryManagerPolicy != "Static" || a.settling {
+		if c.AssignedMems == nil || !c.Runs() || c.Mems == nil || *c.Mems == *c.AssignedMems || a.kc.MemoryManagerPolicy != "Static" || a.settling {
 			continue
 		}
 		a.find(MemoryInSync, Finding{

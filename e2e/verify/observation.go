@@ -22,7 +22,7 @@ func (a *audit) observation() observe.Observation {
 	if a.memory != nil && a.memory.policy == "Static" {
 		o.NUMAMemory = a.memory.nodes
 	}
-	seen := map[key]bool{}
+	seen, nameless := map[key]bool{}, a.runningNameless()
 	var containers []observe.Container
 	for i := range a.report.Containers {
 		c := &a.report.Containers[i]
@@ -52,7 +52,7 @@ func (a *audit) observation() observe.Observation {
 				Pod: pod, Container: k.name, Kind: observe.KindInit, State: observe.StateWaiting,
 				Exclusive: true, Assigned: entry.CPUs, Requested: entry.CPUs.Set().Size(),
 			}
-			if taken := used[k.uid]; a.runsNameless(k.uid, entry.CPUs) && taken.Intersection(entry.CPUs.Set()).IsEmpty() {
+			if taken := used[k.uid]; nameless[key{k.uid, string(entry.CPUs)}] && taken.Intersection(entry.CPUs.Set()).IsEmpty() {
 				// Whoever of its pod it is, these CPUs are in use.
 				used[k.uid] = taken.Union(entry.CPUs.Set())
 				c.State, c.Actual = observe.StateRunning, entry.CPUs
@@ -61,8 +61,10 @@ func (a *audit) observation() observe.Observation {
 		case a.groupsKnown():
 			o.Stale = append(o.Stale, entry)
 		default:
+			// Nobody knows whether its pod lives. Only what the state file alone
+			// decides is judged then.
 			o.Containers = append(o.Containers, observe.Container{
-				Pod: pod, Container: k.name, State: observe.StateWaiting,
+				Pod: pod, Container: k.name, Kind: observe.KindInit, State: observe.StateWaiting,
 				Exclusive: true, Assigned: entry.CPUs, Requested: entry.CPUs.Set().Size(),
 			})
 		}
@@ -112,13 +114,17 @@ func (a *audit) nameless(c *Container) bool {
 	return c.Container == "" && !c.Sandbox && len(a.state.entriesOf(c.PodUID)) > 0
 }
 
-// runsNameless says that one of a pod's containers without a name runs on
-// exactly these CPUs.
-func (a *audit) runsNameless(uid string, cpus observe.CPUs) bool {
-	return slices.ContainsFunc(a.report.Containers, func(c Container) bool {
-		actual := a.actual(&c)
-		return c.PodUID == uid && c.Running && a.nameless(&c) && actual != nil && *actual == cpus
-	})
+// runningNameless are the pods and CPUs of the containers without a name that
+// run.
+func (a *audit) runningNameless() map[key]bool {
+	out := map[key]bool{}
+	for i := range a.report.Containers {
+		c := &a.report.Containers[i]
+		if actual := a.actual(c); c.Runs() && actual != nil && a.nameless(c) {
+			out[key{c.PodUID, string(*actual)}] = true
+		}
+	}
+	return out
 }
 
 func (a *audit) observed(c *Container) observe.Container {
@@ -139,9 +145,9 @@ func (a *audit) observed(c *Container) observe.Container {
 	}
 	actual := a.actual(c)
 	switch {
-	case !c.Running:
+	case !c.Runs():
 		oc.State = observe.StateTerminated
-		if c.Exclusive {
+		if c.Exclusive || c.Running == nil {
 			oc.Kind = observe.KindInit // its entry stays for the life of the pod
 			oc.State = observe.StateWaiting
 		}
@@ -177,14 +183,19 @@ func (a *audit) overlaps(c *Container) bool {
 	return false
 }
 
-// owned are the CPUs of the pods that live, by entry, and all of them.
+// owned are the CPUs of the pods that live, by entry, and all of them. Where
+// cgroups are unread it is not known which do: these have none then.
 func (a *audit) owned() (byEntry map[key]cpuset.CPUSet, all cpuset.CPUSet) {
 	byEntry, all = map[key]cpuset.CPUSet{}, cpuset.New()
-	pods := a.pods()
+	pods, merged := a.pods(), map[observe.CPUs]bool{}
 	for _, k := range a.state.keys() {
-		if _, lives := pods[k.uid]; lives || !a.groupsKnown() {
-			byEntry[k] = a.state.held[k].Set()
-			all = all.Union(byEntry[k])
+		if _, lives := pods[k.uid]; lives && a.groupsKnown() {
+			cpus := a.state.held[k]
+			byEntry[k] = cpus.Set()
+			if !merged[cpus] {
+				all = all.Union(byEntry[k])
+			}
+			merged[cpus] = true
 		}
 	}
 	return byEntry, all

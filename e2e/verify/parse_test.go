@@ -164,7 +164,7 @@ func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"policyName":"static","data":"{\"policyName\":\"static\"}"}`))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		if s, err := parseCPUState(data); err == nil {
-			_ = s.exclusive()
+			_ = s.entriesOf("a")
 		}
 		_, _ = parseMemoryState(data)
 		_, _ = parseBundle(data)

@@ -45,6 +45,18 @@ type Report struct {
 // Held says that there is neither a critical finding nor a warning.
 func (r *Report) Held() bool { return r.count(Critical)+r.count(Warning) == 0 }
 
+// Incomplete is what could not be read, without which nothing found does not
+// mean that nothing is wrong.
+func (r *Report) Incomplete() []Unread {
+	var out []Unread
+	for _, u := range r.Unread {
+		if u.Essential {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
 func (r *Report) count(s Severity) int {
 	n := 0
 	for i := range r.Findings {
@@ -106,7 +118,8 @@ type Container struct {
 	NamedBy string `json:"namedBy,omitempty"`
 	Sandbox bool   `json:"sandbox,omitempty"`
 	QoS     string `json:"qos"`
-	Running bool   `json:"running"`
+	// Running is absent when it is not known.
+	Running *bool `json:"running,omitempty"`
 	// Cgroup is the path below the cgroup mount.
 	Cgroup string `json:"cgroup"`
 	// Exclusive says that the state file assigns CPUs to this container.
@@ -145,6 +158,9 @@ type Memory struct {
 	// Local is the share on the nodes of the container's CPUs.
 	Local float64 `json:"local"`
 }
+
+// Runs says that the container is known to run.
+func (c *Container) Runs() bool { return c.Running != nil && *c.Running }
 
 // Ref names the container: namespace/pod/container, with the pod's UID and the
 // beginning of the container's id where nobody tells the names.
@@ -190,6 +206,8 @@ type Start struct {
 	// Config says which configuration: the node's own, or the file that was
 	// proposed.
 	Config string `json:"config"`
+	// Proposed says that it is the latter.
+	Proposed bool `json:"proposed,omitempty"`
 	// Result is starts, refused or unchecked.
 	Result string `json:"result"`
 	// Refusal is the kubelet's own error.
@@ -207,13 +225,14 @@ const (
 	Unchecked = "unchecked"
 )
 
+func rank(s Severity) int { return slices.Index([]Severity{Critical, Warning, Note}, s) }
+
 func (r *Report) sort() {
-	rank := map[Severity]int{Critical: 0, Warning: 1, Note: 2}
 	order := map[string]int{}
 	for i, name := range Checks() {
 		order[name] = i
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(rank[a.Severity]-rank[b.Severity], order[a.Check]-order[b.Check])
+		return cmp.Or(rank(a.Severity)-rank(b.Severity), order[a.Check]-order[b.Check])
 	})
 }

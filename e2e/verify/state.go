@@ -27,6 +27,8 @@ type cpuState struct {
 	policy string
 	shared observe.CPUs
 	held   map[key]observe.CPUs
+	byPod  map[string]map[string]observe.CPUs // the same, by UID and name
+	order  []key
 	pods   map[string]observe.CPUs // of pods with CPUs as a whole
 }
 
@@ -60,20 +62,36 @@ func parseCPUState(data []byte) (*cpuState, error) {
 	if fields.PolicyName == "" {
 		return nil, errors.New("no policyName")
 	}
-	s := &cpuState{policy: fields.PolicyName, held: map[key]observe.CPUs{}, pods: map[string]observe.CPUs{}}
+	s := &cpuState{policy: fields.PolicyName, held: map[key]observe.CPUs{}, byPod: map[string]map[string]observe.CPUs{}, pods: map[string]observe.CPUs{}}
 	var err error
-	if s.shared, err = observe.ParseCPUs(fields.DefaultCPUSet); err != nil {
+	known := map[string]observe.CPUs{} // files may say the same very often
+	parse := func(list string) (observe.CPUs, error) {
+		cpus, ok := known[list]
+		if ok {
+			return cpus, nil
+		}
+		cpus, err := observe.ParseCPUs(list)
+		if err == nil {
+			known[list] = cpus
+		}
+		return cpus, err
+	}
+	if s.shared, err = parse(fields.DefaultCPUSet); err != nil {
 		return nil, fmt.Errorf("defaultCpuSet: %w", err)
 	}
 	for uid, containers := range fields.Entries {
+		s.byPod[uid] = map[string]observe.CPUs{}
 		for name, list := range containers {
-			if s.held[key{uid, name}], err = observe.ParseCPUs(list); err != nil {
+			cpus, err := parse(list)
+			if err != nil {
 				return nil, fmt.Errorf("entry %s/%s: %w", uid, name, err)
 			}
+			s.held[key{uid, name}], s.byPod[uid][name] = cpus, cpus
 		}
 	}
+	s.order = slices.SortedFunc(maps.Keys(s.held), key.compare)
 	for uid, pod := range fields.PodEntries {
-		if s.pods[uid], err = observe.ParseCPUs(pod.CPUSet); err != nil {
+		if s.pods[uid], err = parse(pod.CPUSet); err != nil {
 			return nil, fmt.Errorf("pod entry %s: %w", uid, err)
 		}
 	}
@@ -85,27 +103,15 @@ func (s *cpuState) keys() []key {
 	if s == nil {
 		return nil
 	}
-	return slices.SortedFunc(maps.Keys(s.held), key.compare)
+	return s.order
 }
 
 // entriesOf are a pod's.
 func (s *cpuState) entriesOf(uid string) map[string]observe.CPUs {
-	out := map[string]observe.CPUs{}
-	for _, k := range s.keys() {
-		if k.uid == uid {
-			out[k.name] = s.held[k]
-		}
+	if s == nil {
+		return nil
 	}
-	return out
-}
-
-// exclusive is the union of all entries.
-func (s *cpuState) exclusive() cpuset.CPUSet {
-	all := cpuset.New()
-	for _, k := range s.keys() {
-		all = all.Union(s.held[k].Set())
-	}
-	return all
+	return s.byPod[uid]
 }
 
 // memoryState is what all versions of memory_manager_state have in common.

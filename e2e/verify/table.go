@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -78,6 +79,9 @@ func (t *table) head() {
 		}
 	}
 	config := notKnown
+	if slices.ContainsFunc(t.r.Findings, func(f Finding) bool { return f.Check == ConfigRefused }) {
+		config = stateMalformed
+	}
 	if len(k.ConfigFrom) > 0 {
 		config = strings.Join(k.ConfigFrom, " ")
 	}
@@ -146,7 +150,8 @@ func (t *table) cells(c *Container) []screen.Cell {
 	}
 	threads := notKnown
 	switch {
-	case !c.Running:
+	case c.Running == nil:
+	case !c.Runs():
 		threads = "none"
 	case len(c.Threads) > 0:
 		var parts []string
@@ -176,7 +181,7 @@ func (t *table) cells(c *Container) []screen.Cell {
 			row[i].Style = screen.Yellow
 		}
 	}
-	if c.Assigned != nil && c.Effective != nil && *c.Assigned != *c.Effective && !c.Sandbox && c.Running {
+	if c.Assigned != nil && c.Effective != nil && *c.Assigned != *c.Effective && !c.Sandbox && c.Runs() {
 		row[3].Style = screen.Red
 	}
 	return row
@@ -313,6 +318,9 @@ func (t *table) summary() {
 	if t.r.count(Note) > 0 {
 		text = "Neither critical findings nor warnings"
 	}
+	if len(t.r.Incomplete()) > 0 {
+		text, style = text+" in what could be read", screen.Yellow
+	}
 	if !t.r.Held() {
 		text, style = "Found", screen.Red
 		text += fmt.Sprintf(" %d critical, %s", t.r.count(Critical), count(t.r.count(Warning), "warning"))
@@ -328,6 +336,13 @@ func (t *table) summary() {
 		text += "; skipped " + strings.Join(t.r.Skipped, ", ")
 	}
 	t.line(style, "%s", text)
+	if lacking := t.r.Incomplete(); len(lacking) > 0 {
+		var names []string
+		for _, u := range lacking {
+			names = append(names, u.What)
+		}
+		t.line(screen.Yellow, "The audit is incomplete: %s could not be read", strings.Join(names, ", "))
+	}
 }
 
 func (t *table) unreadCount() int {

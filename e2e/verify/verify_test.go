@@ -291,6 +291,7 @@ func TestUnreadIsNotEmpty(t *testing.T) {
 			tr.file(tr.dir("logs")+"/cgroup.procs", "0\n0\n")
 			tr.remove("proc/200")
 		}, "out of sight"},
+		{"a limit", func(tr *tree) { tr.fifo(tr.dir("web") + "/cpu.max") }, "cpu.max: not a regular file"},
 		{"topology", func(tr *tree) { tr.file("sys/devices/system/cpu/online", "x\n") }, "topology"},
 		{"a state file that is none", func(tr *tree) {
 			tr.remove("var/lib/kubelet/cpu_manager_state")
@@ -370,7 +371,7 @@ func TestStarts(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(asked).To(HaveLen(2))
 	g.Expect(r.Starts[0].Result).To(Equal(Starts))
-	g.Expect(r.Starts[1]).To(Equal(Start{Config: "new.yaml", Result: Refused, Refusal: "configured policy \"none\" differs", KubeletVersion: "v0"}))
+	g.Expect(r.Starts[1]).To(Equal(Start{Config: "new.yaml", Proposed: true, Result: Refused, Refusal: "configured policy \"none\" differs", KubeletVersion: "v0"}))
 	g.Expect(found(r, StateRefused)).To(ConsistOf(And(HaveField("Severity", Warning), HaveField("What", ContainSubstring("proposed configuration")))))
 	g.Expect(r.Kubelet.Config.CPUManagerPolicy).To(Equal("static"), "the proposal is not in force")
 
@@ -427,7 +428,7 @@ func TestWhatCannotBeAudited(t *testing.T) {
 	empty := t.TempDir()
 	_, err := Run(context.Background(), Options{Root: empty})
 	g.Expect(err).To(MatchError(ErrNothing))
-	g.Expect(err).To(MatchError(And(ContainSubstring("no kubelet runs"), ContainSubstring("there is no /var/lib/kubelet/cpu_manager_state"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("no kubelet is seen"), ContainSubstring("there is no /var/lib/kubelet/cpu_manager_state"))))
 	var input *InputError
 	_, err = Run(context.Background(), Options{Root: filepath.Join(empty, "nowhere")})
 	g.Expect(errors.As(err, &input)).To(BeTrue())

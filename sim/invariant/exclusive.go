@@ -10,31 +10,88 @@ func exclusiveDisjoint(k *Checker) {
 		return
 	}
 	all := v.containers
+	twice := v.heldByTwoPods()
 	for i := range all {
-		for j := i + 1; j < len(all); j++ {
-			if a, b := &all[i], &all[j]; collide(a, b) {
+		// An entry that no other pod's meets, and that those after it in its own
+		// pod may share, need not be compared: of a file with very many entries
+		// that leaves only those which are told of.
+		a := &all[i]
+		others := a.assigned.intersects(twice)
+		if !a.holds || !others && a.ends() && !a.running() {
+			continue
+		}
+		for j := i + 1; j < len(all) && (others || all[j].pod == a.pod); j++ {
+			if k.enough() {
+				return
+			}
+			if b := &all[j]; collide(a, b) {
 				k.violated("%s and %s both hold %s", a.Ref(), b.Ref(), a.assigned.and(b.assigned).cpus())
 			}
 		}
 	}
+	var taken set
+	for i := range all {
+		if all[i].holds {
+			taken = taken.merge(all[i].assigned)
+		}
+	}
+	gone := v.goneTwice()
 	for i := range v.stale {
-		gone := &v.stale[i]
-		if gone.shown {
+		a := &v.stale[i]
+		if a.shown {
 			continue
 		}
-		for j := range all {
-			if all[j].holds && gone.cpus.intersects(all[j].assigned) {
-				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), gone.ref(), gone.cpus.and(all[j].assigned).cpus())
+		for j := 0; j < len(all) && a.cpus.intersects(taken); j++ {
+			if k.enough() {
+				return
+			}
+			if all[j].holds && a.cpus.intersects(all[j].assigned) {
+				k.violated("%s and %s, which is gone, both hold %s", all[j].Ref(), a.ref(), a.cpus.and(all[j].assigned).cpus())
 			}
 		}
-		for j := range i {
+		for j := i + 1; j < len(v.stale) && a.cpus.intersects(gone); j++ {
+			if k.enough() {
+				return
+			}
 			// Which containers of a pod that is gone ran one after the other, and
 			// which shared the pod's CPUs, cannot be told any more.
-			if other := &v.stale[j]; !other.shown && other.Pod != gone.Pod && gone.cpus.intersects(other.cpus) {
-				k.violated("%s and %s, both gone, hold %s", other.ref(), gone.ref(), gone.cpus.and(other.cpus).cpus())
+			if b := &v.stale[j]; !b.shown && b.Pod != a.Pod && a.cpus.intersects(b.cpus) {
+				k.violated("%s and %s, both gone, hold %s", a.ref(), b.ref(), a.cpus.and(b.cpus).cpus())
 			}
 		}
 	}
+}
+
+// heldByTwoPods are the CPUs that containers of more than one pod hold.
+func (v *view) heldByTwoPods() set {
+	var all, twice set
+	for pod := range v.eachPod {
+		var own set
+		for i := range pod {
+			if pod[i].holds {
+				own = own.merge(pod[i].assigned)
+			}
+		}
+		twice = twice.merge(own.and(all))
+		all = all.merge(own)
+	}
+	return twice
+}
+
+// goneTwice are the CPUs in entries of more than one pod that is gone.
+func (v *view) goneTwice() set {
+	pods := map[string]set{}
+	for i := range v.stale {
+		if a := &v.stale[i]; !a.shown {
+			pods[a.Pod] = pods[a.Pod].merge(a.cpus)
+		}
+	}
+	var all, twice set
+	for _, own := range pods {
+		twice = twice.merge(own.and(all))
+		all = all.merge(own)
+	}
+	return twice
 }
 
 // collide says whether two containers, a before b, hold a CPU that they must

@@ -57,9 +57,11 @@ type Checker struct {
 	nodes        []int32
 	entries      map[entry]observe.CPUs
 
-	current string
-	count   int
-	found   []observe.Violation
+	current  string
+	count    int
+	compared int
+	stopped  bool // count is not all of them
+	found    []observe.Violation
 }
 
 // entry names one entry of the CPU manager's state.
@@ -77,6 +79,9 @@ const (
 	maxSets = 4096
 	// maxReported bounds the violations of one invariant in one observation.
 	maxReported = 32
+	// maxCompared bounds the comparisons made only to count the others, where
+	// there are very many containers.
+	maxCompared = 1 << 20
 )
 
 // NewChecker returns a Checker.
@@ -101,10 +106,14 @@ func (k *Checker) Check(o observe.Observation, p *hwprofiles.Profile) []observe.
 	}
 	k.found = nil
 	for i := range k.invariants {
-		k.current, k.count = k.invariants[i].name, 0
+		k.current, k.count, k.compared, k.stopped = k.invariants[i].name, 0, 0, false
 		k.invariants[i].check(k)
 		if more := k.count - maxReported; more > 0 {
-			k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: fmt.Sprintf("and %d more", more)})
+			text := fmt.Sprintf("and %d more", more)
+			if k.stopped {
+				text = fmt.Sprintf("and at least %d more", more)
+			}
+			k.found = append(k.found, observe.Violation{Invariant: k.current, Detail: text})
 		}
 	}
 	// The observation is the caller's; only what was parsed of it may stay.
@@ -125,6 +134,14 @@ func (k *Checker) parse(list observe.CPUs) set {
 		k.sets[list] = s
 	}
 	return s
+}
+
+// enough is asked before every comparison, and says that no more of the current
+// invariant is to be looked for.
+func (k *Checker) enough() bool {
+	k.compared++
+	k.stopped = k.compared > maxCompared && k.count > maxReported
+	return k.stopped
 }
 
 // violated records that the current invariant does not hold.
