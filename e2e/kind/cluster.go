@@ -47,8 +47,8 @@ patches: {directory: ` + patchesInNode + `}
 		"apiVersion: kubeadm.k8s.io/v1beta4\n" + common + `timeouts:
   controlPlaneComponentHealthCheck: 15m0s
   kubeletHealthCheck: 15m0s
-  kubernetesAPICall: 5m0s
-  etcdAPICall: 5m0s
+  kubernetesAPICall: 15m0s
+  etcdAPICall: 15m0s
   tlsBootstrap: 15m0s
 `,
 		"apiVersion: kubeadm.k8s.io/v1beta3\n" + common,
