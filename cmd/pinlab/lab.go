@@ -24,7 +24,8 @@ import (
 func newLab() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
-		Short: "Real nodes without the hardware: virtual machines with a profile's topology",
+		Short: "Real nodes without the hardware: virtual machines with a profile's topology", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Long: `Boot virtual machines with the CPUs, caches and NUMA nodes of a profile, a real
 kubelet, containerd and runc.
 

@@ -196,6 +196,19 @@ type StateFile struct {
 	Policy     string
 	SharedPool CPUs
 	Entries    map[string]map[string]CPUs
+	// PodCPUs are the sets of pods with pod-level resources, by UID.
+	PodCPUs map[string]CPUs
+}
+
+// MemoryFile is what a memory_manager_state says.
+type MemoryFile struct {
+	Policy string
+	// Nodes is the account of each NUMA node.
+	Nodes []NUMAMemory
+	// Bytes is the memory reserved for containers, by pod UID and container.
+	Bytes map[string]map[string]uint64
+	// PodLevel says that memory is reserved for pods as a whole, too.
+	PodLevel bool
 }
 
 // NUMAMemory is the memory manager's account of one NUMA node, in bytes.
