@@ -119,6 +119,9 @@ func (n *Node) Hello(_ None, h *Hello) error {
 	return err
 }
 
+// Alive is a sign of life.
+func (n *Node) Alive(None, *None) error { return nil }
+
 // CreatePod puts a pod, as JSON, into the API server.
 func (n *Node) CreatePod(pod json.RawMessage, c *Created) error {
 	var meta struct {
