@@ -238,7 +238,11 @@ func checkpoint(o observe.Observation) string {
 func assignments(list []observe.Assignment) string {
 	var out []string
 	for _, a := range list {
-		out = append(out, fmt.Sprintf("%s/%s=%s", a.Pod, a.Container, a.CPUs))
+		name := a.Pod
+		if a.Container != "" {
+			name += "/" + a.Container
+		}
+		out = append(out, fmt.Sprintf("%s=%s", name, a.CPUs))
 	}
 	slices.Sort(out)
 	return strings.Join(out, " ")
