@@ -182,6 +182,7 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 		case err := <-greeted:
 			if err != nil {
 				_ = ours.Close()
+				vm.kill() // then all that it has said is there
 				return nil, fail("%v: %s", err, lastLine(stderr.String()))
 			}
 			limit := helloTime
