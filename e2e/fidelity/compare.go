@@ -156,7 +156,8 @@ func (c *Comparison) observations(step *observe.Step, sim, real observe.Observat
 	c.fact(step, "online", string(sim.Online), string(real.Online))
 	c.fact(step, "state file", checkpoint(sim), checkpoint(real))
 	c.fact(step, "stale entries", assignments(sim.Stale), assignments(real.Stale))
-	pairs(admissionsOf(sim), admissionsOf(real), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
+	pairs(answers(sim.Admissions), answers(real.Admissions), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
+	pairs(answers(sim.Resizes), answers(real.Resizes), func(pod string, s, r string) { c.fact(step, "resize of "+pod, s, r) })
 	pairs(containersOf(sim), containersOf(real), func(name string, s, r containerFacts) {
 		c.fact(step, name+" state", s.state, r.state)
 		if known {
@@ -214,9 +215,9 @@ func memoryOf(o observe.Observation) map[int]string {
 	return out
 }
 
-func admissionsOf(o observe.Observation) map[string]string {
+func answers(list []observe.Admission) map[string]string {
 	out := map[string]string{}
-	for _, a := range o.Admissions {
+	for _, a := range list {
 		out[a.Pod] = "admitted"
 		if !a.Admitted {
 			out[a.Pod] = fmt.Sprintf("rejected: %s: %s", a.Reason, a.Message)

@@ -160,6 +160,12 @@ func TestDifferences(t *testing.T) {
 				{4, 8, "stopKubelet", "a/app actual", "1-2", ""},
 			},
 		},
+		"resize": {
+			func(r *scenarios.Result) {
+				second(r).Resizes = []observe.Admission{{Pod: "a", Reason: "Infeasible", Message: "no"}}
+			},
+			[]Difference{{2, 6, "create pod a", "resize of a", "", "rejected: Infeasible: no"}},
+		},
 		"memory nodes": {
 			func(r *scenarios.Result) { fresh(last(r)).Mems = "0" },
 			[]Difference{{4, 8, "stopKubelet", "a/app memory nodes", "", "0"}},

@@ -161,6 +161,8 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 	}
 	if cpus := t.podShared(p, c.Name, state); cpus != "" {
 		oc.Assigned, oc.PodShared = cpus, true
+		oc.NUMANodes = numaNodes(t.profile, cpus)
+		oc.Reason += observe.SharesPod + string(state.PodCPUs[string(p.spec.UID)])
 		seen[string(p.spec.UID)+"/"+c.Name] = true
 	}
 	if p.rejected() {

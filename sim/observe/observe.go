@@ -147,6 +147,10 @@ type Container struct {
 	Reason string `json:"reason"`
 }
 
+// SharesPod begins what the Reason of a container with PodShared adds: the CPUs of
+// its pod follow.
+const SharesPod = "; shares the pod's own CPUs "
+
 // Sandbox is the sandbox of a pod as the kernel has it; the fields are as those
 // of Container.
 type Sandbox struct {
