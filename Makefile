@@ -2,7 +2,7 @@
 # make test    everything CI checks
 # make lint    vet, staticcheck, gofumpt and the import arrows
 # make e2e     a set of scenarios on a real kubelet in the lab, compared with the simulator
-# make e2e-lab all scenarios on machines of four shapes
+# make e2e-lab all scenarios on machines of four shapes, some with cgroup v1, and those that only the lab can do
 # make e2e-kind scenarios on a kind cluster of this machine, and on one in the lab
 # make agree   'pinlab bench' against 'go test -bench', as a ratio; real slowdowns found
 # make boots   a machine of the lab booted 20 times, counted
@@ -38,6 +38,8 @@ LAB_PROFILE   ?= generic-2s4c-smt2
 # What the outage was made of, then what a node does all day.
 LAB_OUTAGE    ?= outage-as-found remedy-drain-first unable-to-freeze unable-to-freeze-heals init-without-resources init-same checkpoint-truncated restart-policy-none-to-static
 LAB_SCENARIOS ?= first-pin two-numa-nodes shared-pool container-restart-keeps-cpus cpu-offlined-live
+# Faults that only a kernel of its own has; the scenarios' own verdicts count.
+LAB_FAULTS    ?= inotify-instances
 # One node without SMT; two and four nodes with it; L3 groups inside a node
 # beside a node without CPUs.
 LAB_SHAPES    ?= generic-1s4c generic-2s4c-smt2 "sockets=4 cores=2 threads=2 memory=8GiB" "sockets=1 nodes=2 cores=8 threads=2 l3=4 node-cores=8,0 memory=8GiB"
@@ -52,10 +54,11 @@ lab-deps:
 e2e: build lab-deps
 	@if $(HAVE_LAB); then \
 		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_OUTAGE) $(LAB_SCENARIOS) && \
+		$(BIN)/pinlab run --target lab --profile $(LAB_PROFILE) $(LAB_FAULTS) && \
 		PINLAB_BIN=$(CURDIR)/$(BIN)/pinlab $(GO) test -run Killed -v ./e2e/lab; \
 	else \
 		echo "======================================================================"; \
-		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_OUTAGE) $(LAB_SCENARIOS))"; \
+		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_OUTAGE) $(LAB_SCENARIOS) $(LAB_FAULTS))"; \
 		echo "because QEMU is not installed and could not be: apt-get install qemu-system-x86 qemu-utils"; \
 		echo "======================================================================"; \
 		[ "$(REQUIRE_LAB)" != 1 ]; \
@@ -63,6 +66,8 @@ e2e: build lab-deps
 
 e2e-lab: build lab-deps
 	for shape in $(LAB_SHAPES); do $(BIN)/pinlab fidelity --profile "$$shape" || exit; done
+	$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) --cgroup v1 $(LAB_OUTAGE) $(LAB_SCENARIOS)
+	$(BIN)/pinlab run --target lab --profile $(LAB_PROFILE) -l target=lab
 
 # On this machine where it has a container engine, and on emulated ones, whose
 # image is built first. KIND_IN_LAB=0 leaves the second out, KIND_NATIVE=0 the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/pinlab/pinlab/scenarios"
@@ -245,7 +246,10 @@ func (n *Node) stopKubelet() {
 func (n *Node) reboot() {
 	n.endLife()
 	n.failed, n.lastError = false, ""
-	n.faults.openFiles = nil
+	// What was wrong with processes and the running kernel is over; what is wrong
+	// with the disk is not.
+	n.faults.openFiles, n.faults.updates = nil, nil
+	n.faults.writes = slices.DeleteFunc(n.faults.writes, func(w *writeFault) bool { return w.Errno == "EMFILE" || w.Errno == "ENFILE" })
 	for _, p := range n.pods {
 		for _, c := range p.containers {
 			if c.state == observe.StateRunning {

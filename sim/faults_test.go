@@ -63,6 +63,23 @@ func TestUpdateFaults(t *testing.T) {
 	}
 }
 
+// A reboot ends what is wrong with processes and the running kernel; what is
+// wrong with the disk stays.
+func TestFaultsAcrossReboot(t *testing.T) {
+	g := NewWithT(t)
+	free := 0
+	n := &Node{faults: faults{openFiles: &free, unreadable: []string{"cpu_manager_state"}}}
+	n.faults.updates = []*updateFault{{scenarios.FailRuntimeUpdate{}, -1}}
+	for _, errno := range []string{"EMFILE", "ENOSPC", "ENFILE", "EACCES"} {
+		n.faults.writes = append(n.faults.writes, &writeFault{scenarios.FailCheckpointWrite{Errno: errno}, -1})
+	}
+	n.reboot()
+	g.Expect(n.faults.openFiles).To(BeNil())
+	g.Expect(n.faults.updates).To(BeEmpty())
+	g.Expect(n.faults.unreadable).NotTo(BeEmpty())
+	g.Expect(n.faults.writes).To(HaveExactElements(HaveField("Errno", "ENOSPC"), HaveField("Errno", "EACCES")))
+}
+
 func TestEffectiveCPUs(t *testing.T) {
 	g := NewWithT(t)
 	r := newRuntime()

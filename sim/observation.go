@@ -146,7 +146,7 @@ func (n *Node) seeContainer(p *pod, c *container, o *observe.Observation, snap k
 		oc.Exclusive = !podLevel || oc.Requested > 0
 		oc.PodShared = !oc.Exclusive
 		if oc.PodShared {
-			oc.Reason += "; shares the pod's own CPUs " + string(podPool)
+			oc.Reason += observe.SharesPod + string(podPool)
 		}
 		oc.NUMANodes = n.numaNodes(cpus)
 	}

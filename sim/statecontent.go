@@ -16,7 +16,7 @@ func ReadState(data []byte) (*observe.StateFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &observe.StateFile{Policy: s.Policy, SharedPool: s.SharedPool, Entries: map[string]map[string]observe.CPUs{}}
+	file := &observe.StateFile{Policy: s.Policy, SharedPool: s.SharedPool, Entries: map[string]map[string]observe.CPUs{}, PodCPUs: s.PodCPUs}
 	for key, cpus := range s.Entries {
 		if file.Entries[key.PodUID] == nil {
 			file.Entries[key.PodUID] = map[string]observe.CPUs{}
@@ -25,6 +25,10 @@ func ReadState(data []byte) (*observe.StateFile, error) {
 	}
 	return file, nil
 }
+
+// ReadMemoryState reads a memory_manager_state as the kubelet does; the error is
+// upstream's.
+func ReadMemoryState(data []byte) (*observe.MemoryFile, error) { return kubelet.ReadMemoryState(data) }
 
 // StateContent is the content of a state file after an event that writes or
 // edits it. Data is what is there now, nil for no file; uid finds the UID of a

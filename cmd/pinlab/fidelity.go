@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,16 +27,17 @@ func newFidelity() *cobra.Command {
 		Short: "Replay scenarios on the simulator and on a real kubelet, and compare",
 		Long: `Replay each scenario on the simulator and on a real kubelet, and compare the two
 observation by observation: admissions with their reasons and messages, the
-kubelet's state and error, exclusive CPUs, the shared pool, the state file, and
-the CPUs that the cgroups really allow. The simulator is given the machine as the
-real one's kernel shows it.
+kubelet's state and error, exclusive CPUs, the shared pool, the state file, memory,
+the CPUs that the cgroups really allow, broken invariants, and the expectations
+that hold on one of the two alone. The simulator is given the machine as the real
+one's kernel shows it.
 
 The real kubelet is one of the lab (a virtual machine of the profile), or of a
 kind cluster (a container that has this machine's CPUs, or with --in-lab those of
 a virtual machine of the profile).
 
 Exit codes: 0 no difference, 1 some difference, 2 bad input or usage, 3 the real
-target could not do its work.`,
+target could not do its work, or no fact could be compared at all.`,
 		Example: `  # one scenario
   pinlab fidelity --profile generic-2s4c-smt2 first-pin
 
@@ -90,11 +92,11 @@ type realNode interface {
 
 func runFidelity(cmd *cobra.Command, args []string, f runFlags) error {
 	f.timeout = time.Minute
+	if !slices.Contains([]string{"table", "json", "yaml"}, f.output) {
+		return fmt.Errorf("--output %q: want table, json or yaml", f.output)
+	}
 	if err := f.validate(); err != nil {
 		return err
-	}
-	if f.output == "junit" {
-		return errors.New("--output junit: want table, json or yaml")
 	}
 	tools, err := newToolchain()
 	if err != nil {
@@ -161,6 +163,8 @@ func compareAll(cmd *cobra.Command, tools *toolchain, jobs []planned, f runFlags
 		return harness(fmt.Errorf("%d of %d comparisons could not be done", r.Failed(), len(list)))
 	case !r.Agree():
 		return &exitError{code: exitBroken}
+	case r.Facts() == 0:
+		return harness(errors.New("nothing was compared: no scenario could be played on both, see the reasons above"))
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ import (
 func newLab() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
-		Short: "Real nodes without the hardware: virtual machines with a profile's topology",
+		Short: "Real nodes without the hardware: virtual machines with a profile's topology", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Long: `Boot virtual machines with the CPUs, caches and NUMA nodes of a profile, a real
 kubelet, containerd and runc.
 
@@ -64,6 +65,10 @@ func newLabUp() *cobra.Command {
 			if _, err := f.resolve(); err != nil {
 				return err
 			}
+			var err error
+			if f.profile, err = wherever(f.profile); err != nil {
+				return harness(err)
+			}
 			if err := lab.Missing(); err != nil {
 				return harness(err)
 			}
@@ -72,6 +77,14 @@ func newLabUp() *cobra.Command {
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// wherever is a reference to a profile that means the same in any directory.
+func wherever(ref string) (string, error) {
+	if _, err := os.Stat(ref); err != nil || !strings.ContainsAny(ref, "/.") {
+		return ref, nil // a name or a shape
+	}
+	return filepath.Abs(ref)
 }
 
 // labUp starts the process that holds the machine and passes on what it says
@@ -134,7 +147,7 @@ func newLabServe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return labServe(cmd, p, f.cgroup)
+			return labServe(cmd, p, f)
 		},
 	}
 	f.add(cmd)

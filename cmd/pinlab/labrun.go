@@ -50,7 +50,7 @@ func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
 // formats of state files and the reading of manifests.
 func nodeOptions(tools *toolchain) node.Options {
-	return node.Options{Files: sim.StateContent, Read: sim.ReadState, Pinning: sim.Pinning(tools.decoder)}
+	return node.Options{Files: sim.StateContent, Read: sim.ReadState, ReadMemory: sim.ReadMemoryState, Pinning: sim.Pinning(tools.decoder)}
 }
 
 // checkShapes refuses a machine that was asked for by name and cannot be made;

@@ -18,7 +18,7 @@ import (
 
 // labServe holds a machine for 'lab up', which listens on descriptor 3 until
 // the machine is up.
-func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroup string) error {
+func labServe(cmd *cobra.Command, p *hwprofiles.Profile, f labFlags) error {
 	listener := os.NewFile(3, "listener")
 	var up atomic.Bool
 	go func() {
@@ -27,9 +27,9 @@ func labServe(cmd *cobra.Command, p *hwprofiles.Profile, cgroup string) error {
 			os.Exit(exitHarness)
 		}
 	}()
-	o := labOptions(cgroup, cmd.ErrOrStderr())
+	o := labOptions(f.cgroup, cmd.ErrOrStderr())
 	o.Say = func(text string) { fmt.Fprintln(listener, "say", text) }
-	err := lab.Daemon(cmd.Context(), p, o, func(i lab.Info) error {
+	err := lab.Daemon(cmd.Context(), p, f.profile, o, func(i lab.Info) error {
 		up.Store(true)
 		_, err := fmt.Fprintf(listener, "ready %s is up after %.0f s: kernel %s, kubelet %s, cgroup v%d, process %d\n", i.Profile, i.BootSeconds, i.Kernel, i.Kubelet, i.Cgroup, i.PID)
 		return errors.Join(err, listener.Close())
@@ -57,7 +57,7 @@ func runOnUp(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	f.profiles = []string{info.Profile}
+	f.profiles = []string{info.Ref}
 	jobs, err := selectJobs(tools.loader, args, f)
 	if err != nil {
 		return err

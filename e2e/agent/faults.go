@@ -58,8 +58,15 @@ func (n *Node) ClearFaults(_ None, _ *None) error {
 	for _, release := range hogs {
 		err = errors.Join(err, release())
 	}
+	// That of before a reboot nobody here knows of; the disk has it still.
+	if e := os.Remove(fillFile); !errors.Is(e, os.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
 	return err
 }
+
+// fillFile is what a full disk is full of.
+const fillFile = kubeletDir + "/.pinlab-fill"
 
 // Exhaust uses something up. What a process of its own uses up is given back
 // when the process ends.
@@ -134,13 +141,12 @@ func fillDisk(free int) (func() error, error) {
 		return nil, err
 	}
 	size := int64(st.Bfree)*st.Bsize - int64(free)
-	file := filepath.Join(kubeletDir, ".pinlab-fill")
-	f, err := os.Create(file)
+	f, err := os.Create(fillFile)
 	if err != nil {
 		return nil, err
 	}
 	release := func() error {
-		if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(fillFile); !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return nil

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/pinlab/pinlab/e2e/apiserver"
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -83,8 +85,11 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 
 // request asks the API server without a network.
 func (n *Node) request(method, path, body string) ([]byte, error) {
-	w := httptest.NewRecorder()
-	n.serveAPI(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	r, w := httptest.NewRequest(method, path, strings.NewReader(body)), httptest.NewRecorder()
+	if method == http.MethodPatch {
+		r.Header.Set("Content-Type", string(types.StrategicMergePatchType))
+	}
+	n.serveAPI(w, r)
 	if w.Code >= 300 {
 		return nil, fmt.Errorf("%s %s: %s", method, path, strings.TrimSpace(w.Body.String()))
 	}
@@ -113,6 +118,9 @@ func (n *Node) Hello(_ None, h *Hello) error {
 	h.Sys, err = readSys()
 	return err
 }
+
+// Alive is a sign of life.
+func (n *Node) Alive(None, *None) error { return nil }
 
 // CreatePod puts a pod, as JSON, into the API server.
 func (n *Node) CreatePod(pod json.RawMessage, c *Created) error {
@@ -199,8 +207,7 @@ func (n *Node) Facts(_ None, f *Facts) error {
 	f.Online, err = observe.ParseCPUs(strings.TrimSpace(string(online)))
 	unread("online CPUs", err)
 	if f.Kubelet.Ready {
-		f.Resources, f.Allocatable, err = podResources()
-		if err != nil {
+		if err := f.podResources(); err != nil {
 			f.ResourcesUnread = "podresources: " + err.Error()
 		}
 	}

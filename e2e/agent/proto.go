@@ -70,6 +70,8 @@ type Facts struct {
 	// when it does not answer; ResourcesUnread then says why.
 	Resources       map[string]observe.CPUs
 	ResourcesUnread string
+	// Listed is the whole answer of that API, in its order.
+	Listed []observe.ListedContainer
 	// Allocatable are the CPUs that the podresources API says may be had.
 	Allocatable observe.CPUs
 	Online      observe.CPUs

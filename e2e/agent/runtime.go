@@ -92,32 +92,39 @@ func withRuntime(ctx context.Context, f func(context.Context, runtimeapi.Runtime
 // descriptor left to take the connection.
 const resourcesTime = 3 * time.Second
 
-// podResources asks the kubelet's podresources API for the exclusive CPUs of
-// containers, and for those that may be had.
-func podResources() (exclusive map[string]observe.CPUs, allocatable observe.CPUs, err error) {
+// podResources asks the kubelet's podresources API what containers have for
+// themselves, and which CPUs may be had.
+func (f *Facts) podResources() error {
 	ctx, cancel := context.WithTimeout(context.Background(), resourcesTime)
 	defer cancel()
 	conn, err := grpc.NewClient("unix://"+kubeletDir+"/pod-resources/kubelet.sock", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return nil, "", err
+		return err
 	}
 	defer conn.Close()
 	client := podresourcesapi.NewPodResourcesListerClient(conn)
 	list, err := client.List(ctx, &podresourcesapi.ListPodResourcesRequest{})
 	if err != nil {
-		return nil, "", err
+		return err
 	}
 	may, err := client.GetAllocatableResources(ctx, &podresourcesapi.AllocatableResourcesRequest{})
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	exclusive = map[string]observe.CPUs{}
+	f.Resources, f.Listed, f.Allocatable = map[string]observe.CPUs{}, nil, cpuList(may.GetCpuIds())
 	for _, p := range list.GetPodResources() {
 		for _, c := range p.GetContainers() {
-			exclusive[p.GetNamespace()+"/"+p.GetName()+"/"+c.GetName()] = cpuList(c.GetCpuIds())
+			l := observe.ListedContainer{Pod: p.GetName(), Container: c.GetName(), CPUs: cpuList(c.GetCpuIds())}
+			for _, m := range c.GetMemory() {
+				if m.GetMemoryType() == "memory" {
+					l.MemoryBytes += m.GetSize()
+				}
+			}
+			f.Resources[p.GetNamespace()+"/"+p.GetName()+"/"+c.GetName()] = l.CPUs
+			f.Listed = append(f.Listed, l)
 		}
 	}
-	return exclusive, cpuList(may.GetCpuIds()), nil
+	return nil
 }
 
 func cpuList(ids []int64) observe.CPUs {
@@ -191,7 +198,7 @@ func (n *Node) Wipe(_ None, _ *None) error {
 	n.mu.Lock()
 	n.api = newAPI()
 	n.mu.Unlock()
-	err = errors.Join(err, withRuntime(context.Background(), removePods))
+	err = errors.Join(err, withRuntime(context.Background(), removePods), noHugePages())
 	err = errors.Join(err, emptyDir(kubeletDir), os.RemoveAll("/var/log/pods"), os.RemoveAll(kubeletLog))
 	return errors.Join(err, n.removeGroups())
 }

@@ -45,8 +45,10 @@ type Difference struct {
 	Real string `json:"real"`
 }
 
-// Compare compares two results of one scenario. Only what was observed counts;
-// whether expectations held is another question.
+// Compare compares two results of one scenario: what was observed, and what
+// became of the invariants and expectations. A scenario may be about other
+// hardware, so an expectation that holds on neither is no difference; one that
+// holds on one of the two alone is.
 func Compare(sim, real *scenarios.Result) Comparison {
 	c := Comparison{Scenario: real.Scenario, Profile: real.Profile, SimSeconds: sim.DurationSeconds, RealSeconds: real.DurationSeconds}
 	if real.Verdict == scenarios.Errored && !real.Misuse || real.Verdict == scenarios.Hang {
@@ -66,15 +68,50 @@ func Compare(sim, real *scenarios.Result) Comparison {
 			return c
 		}
 		if r.Event == "expect" {
+			c.held(r, "expectations", s.Failures, r.Failures)
 			continue
 		}
 		c.Steps++
 		c.observations(r, s.Observation, r.Observation)
+		if len(r.Observation.Unread) == 0 {
+			c.fact(r, "broken invariants", broken(s), broken(r))
+		}
 	}
-	if c.Failed == "" {
-		c.Skipped = unequal(sim, real)
+	if c.Failed != "" {
+		return c
+	}
+	c.Skipped = unequal(sim, real)
+	if n := len(real.Steps); c.Skipped == "" && n > 0 {
+		// Declared violations that were not seen, of the scenario as a whole.
+		end := observe.Step{Index: n, Line: real.Steps[n-1].Line, Event: "end"}
+		c.held(&end, "declarations", sim.Failures, real.Failures)
 	}
 	return c
+}
+
+// held compares whether something held; what was wrong on both may differ.
+func (c *Comparison) held(step *observe.Step, what string, sim, real []string) {
+	if len(sim) > 0 && len(real) > 0 {
+		c.Facts++
+		return
+	}
+	said := func(failures []string) string {
+		if len(failures) == 0 {
+			return "held"
+		}
+		return strings.Join(failures, "; ")
+	}
+	c.fact(step, what, said(sim), said(real))
+}
+
+// broken names the invariants that a step broke, each once.
+func broken(step *observe.Step) string {
+	var names []string
+	for _, v := range step.Violations {
+		names = append(names, v.Invariant)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
 }
 
 // unequal says why the two were not compared to the end, though no step says
@@ -113,34 +150,47 @@ func (c *Comparison) observations(step *observe.Step, sim, real observe.Observat
 	if known {
 		c.fact(step, "shared pool", string(sim.SharedPool), string(real.SharedPool))
 		c.fact(step, "reserved", string(sim.Config.Reserved), string(real.Config.Reserved))
+		c.fact(step, "CPUs of pods", assignments(sim.PodCPUs), assignments(real.PodCPUs))
+		pairs(memoryOf(sim), memoryOf(real), func(node int, s, r string) { c.fact(step, fmt.Sprintf("memory of node %d", node), s, r) })
 	}
 	c.fact(step, "online", string(sim.Online), string(real.Online))
 	c.fact(step, "state file", checkpoint(sim), checkpoint(real))
 	c.fact(step, "stale entries", assignments(sim.Stale), assignments(real.Stale))
-	pairs(admissionsOf(sim), admissionsOf(real), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
+	pairs(answers(sim.Admissions), answers(real.Admissions), func(pod string, s, r string) { c.fact(step, "admission of "+pod, s, r) })
+	pairs(answers(sim.Resizes), answers(real.Resizes), func(pod string, s, r string) { c.fact(step, "resize of "+pod, s, r) })
 	pairs(containersOf(sim), containersOf(real), func(name string, s, r containerFacts) {
 		c.fact(step, name+" state", s.state, r.state)
 		if known {
 			c.fact(step, name+" assigned", s.assigned, r.assigned)
 		}
 		c.fact(step, name+" actual", s.actual, r.actual)
+		c.fact(step, name+" memory nodes", s.mems, r.mems)
 		if r.threads != "" {
 			c.fact(step, name+" threads", "as the cgroup", r.threads)
 		}
 	})
+	// The simulator has no sandboxes. Nobody assigns CPUs to them, so their
+	// threads can only be where their cgroup lets them.
+	for _, b := range real.Sandboxes {
+		text := "as the cgroup"
+		if len(b.Threads) > 0 {
+			text = fmt.Sprint(b.Threads)
+		}
+		c.fact(step, b.Pod+" sandbox threads", "as the cgroup", text)
+	}
 }
 
-type containerFacts struct{ state, assigned, actual, threads string }
+type containerFacts struct{ state, assigned, actual, mems, threads string }
 
 func containersOf(o observe.Observation) map[string]containerFacts {
 	out := map[string]containerFacts{}
 	for _, c := range o.Containers {
-		f := containerFacts{state: string(c.State), actual: string(c.Actual), assigned: "shared pool"}
+		f := containerFacts{state: string(c.State), actual: string(c.Actual), mems: string(c.Mems), assigned: "shared pool"}
 		if c.Exclusive || c.PodShared {
 			f.assigned = string(c.Assigned)
 		}
 		if c.State != observe.StateRunning {
-			f.actual = ""
+			f.actual, f.mems = "", ""
 		}
 		var sets []string
 		for _, t := range c.Threads {
@@ -152,9 +202,22 @@ func containersOf(o observe.Observation) map[string]containerFacts {
 	return out
 }
 
-func admissionsOf(o observe.Observation) map[string]string {
+// memoryOf is the memory manager's account of each NUMA node.
+func memoryOf(o observe.Observation) map[int]string {
+	out := map[int]string{}
+	for _, n := range o.NUMAMemory {
+		text := fmt.Sprintf("%d allocatable, %d reserved, %d free", n.Allocatable, n.Reserved, n.Free)
+		if len(n.Group) > 0 {
+			text += fmt.Sprintf(", handed out with %v", n.Group)
+		}
+		out[n.Node] = text
+	}
+	return out
+}
+
+func answers(list []observe.Admission) map[string]string {
 	out := map[string]string{}
-	for _, a := range o.Admissions {
+	for _, a := range list {
 		out[a.Pod] = "admitted"
 		if !a.Admitted {
 			out[a.Pod] = fmt.Sprintf("rejected: %s: %s", a.Reason, a.Message)
@@ -176,15 +239,19 @@ func checkpoint(o observe.Observation) string {
 func assignments(list []observe.Assignment) string {
 	var out []string
 	for _, a := range list {
-		out = append(out, fmt.Sprintf("%s/%s=%s", a.Pod, a.Container, a.CPUs))
+		name := a.Pod
+		if a.Container != "" {
+			name += "/" + a.Container
+		}
+		out = append(out, fmt.Sprintf("%s=%s", name, a.CPUs))
 	}
 	slices.Sort(out)
 	return strings.Join(out, " ")
 }
 
 // pairs calls f for every key of either map, in order.
-func pairs[V any](a, b map[string]V, f func(key string, a, b V)) {
-	var keys []string
+func pairs[K cmp.Ordered, V any](a, b map[K]V, f func(key K, a, b V)) {
+	var keys []K
 	for k := range a {
 		keys = append(keys, k)
 	}

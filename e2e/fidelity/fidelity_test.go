@@ -58,16 +58,17 @@ func TestAgree(t *testing.T) {
 	g := NewWithT(t)
 	sim, real := replay(), replay()
 	sim.DurationSeconds, real.DurationSeconds = 0.01, 42
-	// What was expected of either is not compared.
+	// What holds on neither is no difference, however it is said.
 	sim.Verdict, sim.Steps[2].Failures = scenarios.Fail, []string{"no"}
-	real.Steps[1].Violations = []observe.Violation{{Invariant: "cgroup-in-sync"}}
+	real.Verdict, real.Steps[2].Failures = scenarios.Fail, []string{"not at all"}
 	c := Compare(sim, real)
 	g.Expect(c.Differences).To(BeEmpty())
 	g.Expect(c.Skipped).To(BeEmpty())
 	g.Expect(c.Verdict()).To(Equal("agree"))
 	g.Expect(c.Steps).To(Equal(3))
-	// Seven facts of the node each time, two admissions, two containers twice.
-	g.Expect(c.Facts).To(Equal(3*7 + 2 + 2*2*3))
+	// Nine facts of the node each time, two admissions, two containers twice, two
+	// expectations, and the end.
+	g.Expect(c.Facts).To(Equal(3*9 + 2 + 2*2*4 + 2 + 1))
 	g.Expect(c).To(And(HaveField("Scenario", "story"), HaveField("Profile", "xeon"), HaveField("SimSeconds", 0.01), HaveField("RealSeconds", 42.0)))
 }
 
@@ -145,6 +146,12 @@ func TestDifferences(t *testing.T) {
 			func(r *scenarios.Result) { fresh(last(r)).Threads = []observe.CPUs{"1", "5"} },
 			[]Difference{{4, 8, "stopKubelet", "a/app threads", "as the cgroup", "1 and 5"}},
 		},
+		"sandbox threads": {
+			func(r *scenarios.Result) {
+				last(r).Sandboxes = []observe.Sandbox{{Pod: "a", Actual: "0-7", Threads: []observe.CPUs{"5"}}}
+			},
+			[]Difference{{4, 8, "stopKubelet", "a sandbox threads", "as the cgroup", "[5]"}},
+		},
 		"missing container": {
 			func(r *scenarios.Result) { last(r).Containers = last(r).Containers[1:] },
 			[]Difference{
@@ -152,6 +159,43 @@ func TestDifferences(t *testing.T) {
 				{4, 8, "stopKubelet", "a/app assigned", "1-2", ""},
 				{4, 8, "stopKubelet", "a/app actual", "1-2", ""},
 			},
+		},
+		"resize": {
+			func(r *scenarios.Result) {
+				second(r).Resizes = []observe.Admission{{Pod: "a", Reason: "Infeasible", Message: "no"}}
+			},
+			[]Difference{{2, 6, "create pod a", "resize of a", "", "rejected: Infeasible: no"}},
+		},
+		"memory nodes": {
+			func(r *scenarios.Result) { fresh(last(r)).Mems = "0" },
+			[]Difference{{4, 8, "stopKubelet", "a/app memory nodes", "", "0"}},
+		},
+		"memory": {
+			func(r *scenarios.Result) {
+				last(r).NUMAMemory = []observe.NUMAMemory{{Node: 1, Allocatable: 3, Reserved: 1, Free: 2, Group: []int{0, 1}}}
+			},
+			[]Difference{{4, 8, "stopKubelet", "memory of node 1", "", "3 allocatable, 1 reserved, 2 free, handed out with [0 1]"}},
+		},
+		"CPUs of pods": {
+			func(r *scenarios.Result) { last(r).PodCPUs = []observe.Assignment{{Pod: "a", CPUs: "1-2"}} },
+			[]Difference{{4, 8, "stopKubelet", "CPUs of pods", "", "a=1-2"}},
+		},
+		// What decides a run decides a comparison.
+		"broken invariants": {
+			func(r *scenarios.Result) {
+				r.Steps[1].Violations = []observe.Violation{{Invariant: "no-leak"}, {Invariant: "cgroup-in-sync", Expected: true}, {Invariant: "no-leak"}}
+			},
+			[]Difference{{2, 6, "create pod a", "broken invariants", "", "cgroup-in-sync no-leak"}},
+		},
+		"an expectation": {
+			func(r *scenarios.Result) {
+				r.Verdict, r.Steps[2].Failures = scenarios.Fail, []string{"shared pool: 0", "log: no line"}
+			},
+			[]Difference{{3, 7, "expect", "expectations", "held", "shared pool: 0; log: no line"}},
+		},
+		"a declaration": {
+			func(r *scenarios.Result) { r.Verdict, r.Failures = scenarios.Fail, []string{"no-leak was not seen"} },
+			[]Difference{{5, 9, "end", "declarations", "held", "no-leak was not seen"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +208,7 @@ func TestDifferences(t *testing.T) {
 			g.Expect(got.Steps).To(Equal(3), "one difference does not end it")
 			// The other way round it is the same difference, but for threads: a
 			// simulated container has none.
-			if name != "threads" {
+			if name != "threads" && name != "sandbox threads" {
 				var want []Difference
 				for _, d := range c.want {
 					d.Sim, d.Real = d.Real, d.Sim

@@ -39,6 +39,15 @@ func (r Report) Agree() bool {
 	return true
 }
 
+// Facts counts the facts that were compared.
+func (r Report) Facts() int {
+	n := 0
+	for _, c := range r.Comparisons {
+		n += c.Facts
+	}
+	return n
+}
+
 // Failed counts the comparisons that the harness could not do.
 func (r Report) Failed() int {
 	n := 0

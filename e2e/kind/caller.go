@@ -55,6 +55,12 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 // scenarios.ErrUnsupported. It is nil for all others.
 func unsupported(method string, args any) error {
 	switch method {
+	case "PatchPod":
+		return fmt.Errorf("%w: resizePod: resizes are not asked for on a kind node", scenarios.ErrUnsupported)
+	case "Metrics":
+		return fmt.Errorf("%w: metrics and podResources: the metrics of a kind node's kubelet are not for everybody", scenarios.ErrUnsupported)
+	case "SetHugePages":
+		return fmt.Errorf("%w: setHugePages: a kind node's memory is its host's", scenarios.ErrUnsupported)
 	case "SetOnline":
 		return fmt.Errorf("%w: a kind node's CPUs are those of the machine that its cluster is on, which are not taken on or off line under it", scenarios.ErrUnsupported)
 	case "Exhaust":

@@ -23,7 +23,7 @@ import (
 // socket. Each connection begins with one request, a line of JSON, and one
 // answer; after "open" the connection is a session with the machine's agent.
 type request struct {
-	Do string `json:"do"` // info, open, reboot or down
+	Do string `json:"do"` // info, open, fresh, reboot or down
 	// Plan is another machine to boot, Offline the CPUs to take offline then.
 	Plan    *machine.Plan `json:"plan,omitempty"`
 	Offline []int         `json:"offline,omitempty"`
@@ -37,7 +37,9 @@ type answer struct {
 
 // Info says what machine is up.
 type Info struct {
-	Profile     string   `json:"profile"`
+	Profile string `json:"profile"`
+	// Ref is what the profile was resolved from.
+	Ref         string   `json:"ref"`
 	PID         int      `json:"pid"`
 	BootSeconds float64  `json:"bootSeconds"`
 	Retried     bool     `json:"retried"`
@@ -60,8 +62,8 @@ func socketPath() (string, error) {
 }
 
 // Daemon boots a machine and holds it until it is told to end it, or ctx ends.
-// Ready is called when the machine is up.
-func Daemon(ctx context.Context, p *hwprofiles.Profile, o Options, ready func(Info) error) (err error) {
+// Ready is called when the machine is up. Ref is what p was resolved from.
+func Daemon(ctx context.Context, p *hwprofiles.Profile, ref string, o Options, ready func(Info) error) (err error) {
 	path, err := socketPath()
 	if err != nil {
 		return err
@@ -88,7 +90,7 @@ func Daemon(ctx context.Context, p *hwprofiles.Profile, o Options, ready func(In
 	if err := l.boot(ctx, p); err != nil {
 		return err
 	}
-	d := &daemon{lab: l, profile: p, down: make(chan struct{})}
+	d := &daemon{lab: l, profile: p, ref: ref, down: make(chan struct{})}
 	if err := ready(d.info()); err != nil {
 		return err
 	}
@@ -112,6 +114,7 @@ type daemon struct {
 	mu      sync.Mutex
 	lab     *Lab
 	profile *hwprofiles.Profile
+	ref     string
 	down    chan struct{}
 	once    sync.Once
 }
@@ -119,7 +122,7 @@ type daemon struct {
 func (d *daemon) info() Info {
 	vm := d.lab.vm
 	return Info{
-		Profile: d.profile.Name, PID: os.Getpid(), BootSeconds: vm.BootSeconds, Retried: vm.Retried,
+		Profile: d.profile.Name, Ref: d.ref, PID: os.Getpid(), BootSeconds: vm.BootSeconds, Retried: vm.Retried,
 		Kernel: vm.Hello.Kernel, Kubelet: vm.Hello.KubeletVersion, Cgroup: vm.Hello.CgroupVersion, Notes: vm.spec.Plan.Notes,
 	}
 }
@@ -163,6 +166,9 @@ func (d *daemon) answer(ctx context.Context, r request) (net.Conn, answer) {
 	case "info", "down":
 	case "open":
 		session, err = d.lab.vm.Connection.Open()
+	case "fresh":
+		// A scenario may have left another machine, or one with CPUs offline.
+		err = d.lab.boot(ctx, d.profile)
 	case "reboot":
 		err = d.lab.reboot(ctx, r.Plan, r.Offline)
 	default:
@@ -278,8 +284,16 @@ func Attach(o node.Options) Attached {
 }
 
 // Setup is a scenarios.Setup. The profile is the machine's own, whatever is
-// asked for.
+// asked for. Where the scenario before it has changed the machine, it is booted
+// again as it was.
 func (a Attached) Setup(ctx context.Context, s *scenarios.Scenario, _ *hwprofiles.Profile) (scenarios.Target, error) {
+	conn, _, err := ask(ctx, request{Do: "fresh"})
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Close(); err != nil {
+		return nil, err
+	}
 	m := &attachedMachine{}
 	if err := m.open(ctx); err != nil {
 		return nil, err

@@ -32,14 +32,19 @@ func Fit(s *scenarios.Scenario, p *hwprofiles.Profile) *scenarios.Scenario {
 	if have >= server {
 		return s
 	}
-	fitted := *s
+	fitted, by := *s, float64(have)/float64(server)
 	fitted.Steps = make([]scenarios.Step, len(s.Steps))
 	for i, step := range s.Steps {
 		switch e := step.Event.(type) {
 		case scenarios.CreatePod:
 			e.Pod = e.Pod.DeepCopy()
-			scalePod(e.Pod, float64(have)/float64(server))
+			scalePod(e.Pod, by)
 			step.Event = e
+		case scenarios.ResizePod:
+			if e.Memory != nil {
+				e.Memory = scaled(*e.Memory, by)
+				step.Event = e
+			}
 		case scenarios.StartKubelet:
 			if staticMemory(e.Config) {
 				return s
@@ -76,11 +81,16 @@ func scalePod(p *corev1.Pod, by float64) {
 func scale(r *corev1.ResourceRequirements, by float64) {
 	for _, list := range []corev1.ResourceList{r.Requests, r.Limits} {
 		q, ok := list[corev1.ResourceMemory]
-		if !ok || q.Value() <= leastMemory {
-			continue
+		if ok {
+			list[corev1.ResourceMemory] = *scaled(q, by)
 		}
-		bytes := max(int64(float64(q.Value())*by), leastMemory)
-		bytes -= bytes % (1 << 20)
-		list[corev1.ResourceMemory] = *resource.NewQuantity(bytes, resource.BinarySI)
 	}
+}
+
+func scaled(q resource.Quantity, by float64) *resource.Quantity {
+	if q.Value() <= leastMemory {
+		return &q
+	}
+	bytes := max(int64(float64(q.Value())*by), leastMemory)
+	return resource.NewQuantity(bytes-bytes%(1<<20), resource.BinarySI)
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,9 @@ type Spec struct {
 	Accel string
 	// Say is told what happens; nil is silent.
 	Say func(string)
+
+	qemu  string        // the program that makes machines; empty means qemuBinary
+	stall time.Duration // how long it may say nothing; 0 means stallTime
 }
 
 func (s Spec) say(format string, args ...any) {
@@ -71,7 +75,8 @@ var ErrBoot = errors.New("the machine did not come up")
 
 const (
 	// stallTime is how long a booting machine may say nothing. A boot writes to
-	// its console all the time; the livelock of a clocksource change does not.
+	// its console all the time; the livelock of a clocksource change does not. An
+	// agent that has greeted is asked for a sign of life instead.
 	stallTime = 15 * time.Second
 	// helloTime bounds the agent's first answer, which reads a few hundred files.
 	helloTime = time.Minute
@@ -135,7 +140,7 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
 	vm := &VM{spec: s, disk: disk, done: make(chan struct{}), console: newConsole()}
-	cmd := exec.Command(qemuBinary, s.args()...)
+	cmd := exec.Command(cmp.Or(s.qemu, qemuBinary), s.args()...)
 	cmd.ExtraFiles = []*os.File{theirs, disk, initrd, s.Pinlab} // 3, 4, 5, 6
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Stdout = vm.console
@@ -181,6 +186,7 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 		case err := <-greeted:
 			if err != nil {
 				_ = ours.Close()
+				vm.kill() // then all that it has said is there
 				return nil, fail("%v: %s", err, lastLine(stderr.String()))
 			}
 			limit := helloTime
@@ -191,7 +197,7 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			told := s.making(ctx, vm.Agent)
-			err = vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello)
+			err = vm.hello(ctx)
 			<-told
 			if err != nil {
 				if s.Failing != nil {
@@ -212,7 +218,7 @@ func boot(ctx context.Context, s Spec, disk *os.File) (*VM, error) {
 			vm.kill()
 			return nil, errors.Join(ctx.Err(), ours.Close())
 		case <-watch.C:
-			if quiet := vm.console.quiet(); quiet > stallTime {
+			if quiet := vm.console.quiet(); quiet > s.stalled() {
 				_ = ours.Close()
 				return nil, fail("the boot stalled: nothing on the console for %.0f s", quiet.Seconds())
 			}
@@ -236,6 +242,41 @@ func (s Spec) making(ctx context.Context, of node.Caller) chan struct{} {
 	}()
 	return over
 }
+
+func (s Spec) stalled() time.Duration { return cmp.Or(s.stall, stallTime) }
+
+// hello waits for the agent to be ready. Meanwhile the console is silent, and the
+// agent has to answer another question now and then: a machine that hangs is
+// noticed as soon as one that does not boot.
+func (vm *VM) hello(ctx context.Context) error {
+	ready := make(chan error, 1)
+	go func() { ready <- vm.Agent.Call(ctx, "Hello", agent.None{}, &vm.Hello) }()
+	if vm.spec.Kind { // the making of a cluster may leave no time for answers
+		return <-ready
+	}
+	for {
+		alive := make(chan error, 1)
+		go func() { alive <- vm.Agent.Call(ctx, "Alive", agent.None{}, &agent.None{}) }()
+		select {
+		case err := <-ready:
+			return err
+		case err := <-alive:
+			if err != nil {
+				return err
+			}
+		case <-time.After(vm.spec.stalled()):
+			return fmt.Errorf("no sign of life for %v", vm.spec.stalled())
+		}
+		select {
+		case err := <-ready:
+			return err
+		case <-time.After(aliveEvery):
+		}
+	}
+}
+
+// aliveEvery is between two questions for a sign of life.
+const aliveEvery = time.Second
 
 // connect waits for the agent and begins a session of calls.
 func (vm *VM) connect(stream *os.File) error {

@@ -33,8 +33,12 @@ func (t *Target) Observe(ctx context.Context) (observe.Observation, error) {
 	if t.facts.ResourcesUnread != "" {
 		o.Unread = []string{t.facts.ResourcesUnread}
 	}
+	if why := t.memory(&o); why != "" {
+		o.Unread = append(o.Unread, why)
+	}
 	o.Started, o.UnchangedRestart, o.Reconciled = t.started, t.started && t.restart.unchanged, t.ticked
 	t.started = false
+	o.Resizes, t.resizes = t.resizes, nil
 	o.Admissions = t.admissions()
 	return o, nil
 }
@@ -114,6 +118,9 @@ func (t *Target) observation() observe.Observation {
 		}
 	}
 	o.Sandboxes = t.sandboxes()
+	if t.running && state != nil {
+		o.PodCPUs = t.podCPUs(state)
+	}
 	if state != nil {
 		o.Stale = t.assignments(state, seen)
 	}
@@ -154,6 +161,8 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 	}
 	if cpus := t.podShared(p, c.Name, state); cpus != "" {
 		oc.Assigned, oc.PodShared = cpus, true
+		oc.NUMANodes = numaNodes(t.profile, cpus)
+		oc.Reason += observe.SharesPod + string(state.PodCPUs[string(p.spec.UID)])
 		seen[string(p.spec.UID)+"/"+c.Name] = true
 	}
 	if p.rejected() {
@@ -170,7 +179,7 @@ func (t *Target) container1(p *pod, c *corev1.Container, kind observe.ContainerK
 	}
 	if g, ok := groups[containerID(s)]; ok && len(g.Processes) > 0 {
 		oc.State = observe.StateRunning
-		oc.Actual, oc.Mems = g.Effective, g.Mems
+		oc.Actual, oc.Mems = g.Effective, t.mems(p, c.Name, g)
 		oc.Configured, oc.Threads = configured(g), threads(g)
 		p.ran[c.Name] = true
 	} else if oc.State == observe.StateRunning && !t.running {

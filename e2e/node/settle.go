@@ -214,6 +214,9 @@ func (p *pod) done() bool {
 
 // busy says what a pod has still to do.
 func (p *pod) busy(groups map[string]cgroup.Group) string {
+	if c := p.condition(corev1.PodResizeInProgress); c != nil && c.Reason == "" {
+		return "it is being resized"
+	}
 	held := map[string]bool{}
 	for _, name := range p.held {
 		held[name] = true

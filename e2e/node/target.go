@@ -9,15 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
@@ -63,6 +58,8 @@ type Options struct {
 	Files StateFiles
 	// Read reads a cpu_manager_state as the kubelet does.
 	Read func(data []byte) (*observe.StateFile, error)
+	// ReadMemory reads a memory_manager_state as the kubelet does.
+	ReadMemory func(data []byte) (*observe.MemoryFile, error)
 	// Pinning explains manifests.
 	Pinning Pinning
 	// Resolve finds the profile of a swapProfile event.
@@ -86,6 +83,7 @@ type Target struct {
 	manual  bool // the reconcile loop is held between reconcile steps
 	faulty  bool // something may keep cgroups from following the manager
 	starved bool // the kubelet lacks what it needs to start containers
+	full    bool // its disk is full
 	noFile  uint64
 	pods    []*pod // in the order of creation
 	names   map[string]string
@@ -93,8 +91,9 @@ type Target struct {
 	facts   agent.Facts
 	started bool
 	ticked  bool
-	passed  time.Duration // since the last tick of the scenario's clock
-	ticks   int           // ticks of a held loop that settling waits for
+	passed  time.Duration       // since the last tick of the scenario's clock
+	ticks   int                 // ticks of a held loop that settling waits for
+	resizes []observe.Admission // not told yet
 	restart restartRecord
 	logAt   int64
 	lines   []observe.LogLine // read and not told yet
@@ -114,7 +113,7 @@ func New(ctx context.Context, s *scenarios.Scenario, m Machine, o Options) (*Tar
 	}
 	t.manual = s.Reconcile == scenarios.ReconcileManual
 	if len(s.Devices) > 0 {
-		return nil, fmt.Errorf("%w: the node has no device plugin for the scenario's devices", scenarios.ErrUnsupported)
+		return nil, fmt.Errorf("%w: devices: %s", scenarios.ErrUnsupported, noPlugin)
 	}
 	if err := t.detect(); err != nil {
 		return nil, err
@@ -200,72 +199,10 @@ func (t *Target) Apply(ctx context.Context, event scenarios.Event) error {
 	return err
 }
 
-// hold takes the effect from the reconcile loop, except for some ticks. Not the
-// loop itself can be stopped in a real kubelet, but each update of a container
-// that it asks the runtime for fails, and is tried again at the next tick; in a
-// tick it asks for at most one of each container.
-func (t *Target) hold(ctx context.Context, ticks int) error {
-	return t.call(ctx, "HoldUpdates", agent.Hold{Updates: t.manual, Allow: ticks}, &agent.None{})
-}
-
-// ticksOf counts the ticks of the reconcile loop that an event stands for.
-func (t *Target) ticksOf(event scenarios.Event) int {
-	switch e := event.(type) {
-	case scenarios.Reconcile:
-		return e.Times
-	case scenarios.Advance:
-		t.passed += e.Duration
-		period := t.reconcilePeriod()
-		n := int(t.passed / period)
-		t.passed %= period
-		return n
-	}
-	return 0
-}
-
-// reconcilePeriod is the one of the scenario's configuration.
-func (t *Target) reconcilePeriod() time.Duration {
-	var c struct {
-		CPUManagerReconcilePeriod metav1.Duration `json:"cpuManagerReconcilePeriod"`
-	}
-	if json.Unmarshal(t.config, &c) != nil || c.CPUManagerReconcilePeriod.Duration <= 0 {
-		return 10 * time.Second // the kubelet's default
-	}
-	return c.CPUManagerReconcilePeriod.Duration
-}
-
-// removable says that a held reconcile loop would all the same remove a pod's
-// entries from the state once the pod has ended: that takes no runtime.
-func (t *Target) removable(p *pod) error {
-	if !t.manual {
-		return nil
-	}
-	state, err := t.state()
-	if err != nil || state == nil || len(state.Entries[string(p.spec.UID)]) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: reconcile: manual: a real kubelet's loop removes the entries of pod %s when it likes", scenarios.ErrUnsupported, p.spec.Name)
-}
-
-// emptied says that a pod was rejected that may have held CPUs for a moment:
-// those of the containers before the one that got none, or all of them where the
-// node's allocatable resources, which are checked after the CPU manager, did not
-// suffice. A held loop has removed them all the same.
-func (t *Target) emptied(p *pod) error {
-	if p == nil || !p.rejected() {
-		return nil
-	}
-	held := len(p.spec.Spec.InitContainers)+len(p.spec.Spec.Containers) > 1 || strings.HasPrefix(p.status.Reason, "OutOf")
-	if !held {
-		return nil
-	}
-	return fmt.Errorf("%w: reconcile: manual: a real kubelet's loop has removed what the rejected pod %s held for a moment", scenarios.ErrUnsupported, p.spec.Name)
-}
-
 func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
 	switch e := event.(type) {
 	case scenarios.StartKubelet:
-		return t.startKubelet(ctx, e.Config, e.SourcesNotReady)
+		return t.startKubelet(ctx, e.Config, late{e.SourcesNotReady, e.DevicesNotReady})
 	case scenarios.StopKubelet:
 		return t.stopKubelet(ctx, syscall.SIGTERM, true)
 	case scenarios.KillKubelet:
@@ -274,13 +211,15 @@ func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
 		if err := t.stopKubelet(ctx, syscall.SIGTERM, false); err != nil {
 			return err
 		}
-		return t.startKubelet(ctx, e.Config, e.SourcesNotReady)
+		return t.startKubelet(ctx, e.Config, late{e.SourcesNotReady, e.DevicesNotReady})
 	case scenarios.CreatePod:
 		return t.createPod(ctx, e)
 	case scenarios.DeletePod:
 		return t.deletePod(ctx, e.Pod)
 	case scenarios.ExitContainer:
 		return t.exitContainer(ctx, e)
+	case scenarios.ResizePod:
+		return t.resizePod(ctx, e)
 	case scenarios.DeleteStateFile:
 		t.restart.touch()
 		return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(e.File), Remove: true}, &agent.None{})
@@ -311,6 +250,8 @@ func (t *Target) applyMachine(ctx context.Context, event scenarios.Event) (bool,
 		return true, t.setOnline(ctx, e.CPUs, false)
 	case scenarios.OnlineCPUs:
 		return true, t.setOnline(ctx, e.CPUs, true)
+	case scenarios.SetHugePages:
+		return true, t.setHugePages(ctx, e)
 	case scenarios.AddCPUs:
 		return true, fmt.Errorf("%w: addCPUs: CPUs cannot be plugged into this machine while it runs", scenarios.ErrUnsupported)
 	case scenarios.MoveMemory:
@@ -373,27 +314,43 @@ func (t *Target) applyFault(ctx context.Context, event scenarios.Event) error {
 		if e.Errno != "ENOSPC" || e.Times > 0 {
 			return fmt.Errorf("%w: failCheckpointWrite: only a full disk (ENOSPC, until clearFaults) can be made for real", scenarios.ErrUnsupported)
 		}
-		t.starved = true
+		t.starved, t.full = true, true
 		return t.call(ctx, "Exhaust", agent.Exhaust{What: "disk"}, &agent.None{})
 	case scenarios.ClearFaults:
-		t.faulty, t.starved, t.noFile = false, false, 0
+		t.faulty, t.starved, t.full, t.noFile = false, false, false, 0
 		return t.call(ctx, "ClearFaults", agent.None{}, &agent.None{})
 	case scenarios.KillAtCheckpointWrite:
 		return fmt.Errorf("%w: killAtCheckpointWrite: a real kubelet cannot be stopped at a write", scenarios.ErrUnsupported)
+	case scenarios.FailCheckpointRead:
+		return fmt.Errorf("%w: failCheckpointRead: the node's kubelet is root, whom no permission keeps from reading a file", scenarios.ErrUnsupported)
 	case scenarios.SourcesReady:
-		return fmt.Errorf("%w: sourcesReady", scenarios.ErrUnsupported)
+		return fmt.Errorf("%w: sourcesReady: %s", scenarios.ErrUnsupported, atOnce)
+	case scenarios.DevicesReady:
+		return fmt.Errorf("%w: devicesReady: %s", scenarios.ErrUnsupported, noPlugin)
 	}
-	return fmt.Errorf("%w: event %T", scenarios.ErrUnsupported, event)
+	return fmt.Errorf("%w: %s: nobody has taught it to", scenarios.ErrUnsupported, event)
 }
+
+// Why a node does not do some events.
+const (
+	atOnce   = "the API server answers at once"
+	noPlugin = "there is no device plugin on the node"
+)
+
+// late is what a started kubelet is to wait for.
+type late struct{ sources, devices bool }
 
 // period is how often the kubelet of a node reconciles, whatever the scenario's
 // configuration says: waiting for the default ten seconds after each step would
 // teach nothing.
 const period = 250 * time.Millisecond
 
-func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, notReady bool) error {
-	if notReady {
-		return fmt.Errorf("%w: sourcesNotReady", scenarios.ErrUnsupported)
+func (t *Target) startKubelet(ctx context.Context, patch json.RawMessage, l late) error {
+	if l.sources {
+		return fmt.Errorf("%w: sourcesNotReady: %s", scenarios.ErrUnsupported, atOnce)
+	}
+	if l.devices {
+		return fmt.Errorf("%w: devicesNotReady: %s", scenarios.ErrUnsupported, noPlugin)
 	}
 	if t.running {
 		return fmt.Errorf("%w: the kubelet runs already", scenarios.ErrMisuse)
@@ -478,6 +435,9 @@ func (t *Target) reboot(ctx context.Context, boot func() error) error {
 		return err
 	}
 	t.running, t.failed = false, false
+	// What was wrong with processes and the running kernel is over; a full disk
+	// is as full.
+	t.faulty, t.starved, t.noFile = false, t.full, 0
 	t.restart.touch()
 	if err := t.detect(); err != nil {
 		return err
@@ -490,42 +450,3 @@ func (t *Target) reboot(ctx context.Context, boot func() error) error {
 	}
 	return t.hold(ctx, 0)
 }
-
-func (t *Target) changeFile(ctx context.Context, file scenarios.StateFile, event scenarios.Event) error {
-	t.restart.touch()
-	var f agent.Facts
-	if err := t.call(ctx, "Facts", agent.None{}, &f); err != nil {
-		return err
-	}
-	now := f.CPUState
-	if file == scenarios.MemoryState {
-		now = f.MemoryState
-	}
-	var data []byte
-	if now.Exists {
-		data = append([]byte{}, now.Data...) // an empty file is not none
-	}
-	next, err := t.opts.Files(event, data, t.uid)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there is no %s to edit", scenarios.ErrMisuse, file)
-	} else if err != nil {
-		return err
-	}
-	return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(file), Data: next}, &agent.None{})
-}
-
-// restartRecord remembers whether anything that a restart depends on has been
-// touched since the last successful start.
-type restartRecord struct{ succeeded, touched, unchanged bool }
-
-func (r *restartRecord) touch()    { r.touched = true }
-func (r *restartRecord) starting() { r.unchanged = r.succeeded && !r.touched }
-
-func (r *restartRecord) started(ok bool) {
-	if ok {
-		r.succeeded, r.touched = true, false
-	}
-}
-
-// sortedNames are the keys of a map in order.
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

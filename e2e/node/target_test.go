@@ -66,7 +66,10 @@ func TestMisuseAndUnsupported(t *testing.T) {
 		{scenarios.FailCheckpointWrite{Errno: "EMFILE"}, scenarios.ErrUnsupported, "ENOSPC"},
 		{scenarios.FailCheckpointWrite{Errno: "ENOSPC", Times: 1}, scenarios.ErrUnsupported, "until clearFaults"},
 		{scenarios.KillAtCheckpointWrite{}, scenarios.ErrUnsupported, "killAtCheckpointWrite"},
-		{scenarios.SourcesReady{}, scenarios.ErrUnsupported, "sourcesReady"},
+		{scenarios.SourcesReady{}, scenarios.ErrUnsupported, "sourcesReady: the API server"},
+		{scenarios.StartKubelet{DevicesNotReady: true}, scenarios.ErrUnsupported, "devicesNotReady: there is no device plugin"},
+		{scenarios.DevicesReady{}, scenarios.ErrUnsupported, "devicesReady: there is no device plugin"},
+		{scenarios.FailCheckpointRead{}, scenarios.ErrUnsupported, "failCheckpointRead: the node's kubelet is root"},
 	} {
 		err := target.Apply(t.Context(), c.event)
 		g.Expect(err).To(MatchError(c.is), "%T", c.event)

@@ -26,6 +26,11 @@ func (l *Lifetime) Resize(want, allocated *v1.Pod, others []*v1.Pod) (res AdmitR
 		for _, h := range append([]lifecycle.PodAdmitHandler{resizes}, handlers[:]...) {
 			if r := h.Admit(l.ctx, attrs); !r.Admit {
 				res = AdmitResult{Reason: r.Reason, Message: r.Message}
+				if res.Reason != v1.PodReasonInfeasible {
+					// As the status manager tells it, whatever the handler's reason
+					// (pkg/kubelet/status/status_manager.go).
+					res.Reason = v1.PodReasonDeferred
+				}
 				return nil
 			}
 		}

@@ -19,6 +19,8 @@ type CPUState struct {
 	Policy     string
 	SharedPool observe.CPUs
 	Entries    map[ContainerKey]observe.CPUs
+	// PodCPUs are the sets of pods with pod-level resources, by UID.
+	PodCPUs map[string]observe.CPUs
 }
 
 // ReadCPUState reads a state file as the kubelet does: the v4 payload counts
@@ -31,7 +33,7 @@ func ReadCPUState(data []byte) (*CPUState, error) {
 	err := verified(v4, data)
 	if err == nil {
 		d := v4.CheckpointData
-		return newCPUState(d.PolicyName, d.DefaultCPUSet, d.Entries)
+		return newCPUState(d.PolicyName, d.DefaultCPUSet, d.Entries, d.PodEntries)
 	}
 	if v4.Data != "" || v4.DataChecksum != 0 {
 		return nil, fmt.Errorf("v4 checkpoint: %w", err)
@@ -40,13 +42,13 @@ func ReadCPUState(data []byte) (*CPUState, error) {
 	// with empty maps.
 	v3 := &state.CPUManagerCheckpointV3{Entries: map[string]map[string]string{}, PodEntries: state.PodCPUAssignments{}}
 	if verified(v3, data) == nil {
-		return newCPUState(v3.PolicyName, v3.DefaultCPUSet, v3.Entries)
+		return newCPUState(v3.PolicyName, v3.DefaultCPUSet, v3.Entries, v3.PodEntries)
 	}
 	v2 := &state.CPUManagerCheckpointV2{Entries: map[string]map[string]string{}}
 	if err := verified(v2, data); err != nil {
 		return nil, err
 	}
-	return newCPUState(v2.PolicyName, v2.DefaultCPUSet, v2.Entries)
+	return newCPUState(v2.PolicyName, v2.DefaultCPUSet, v2.Entries, nil)
 }
 
 func verified(c checkpointmanager.Checkpoint, data []byte) error {
@@ -56,8 +58,14 @@ func verified(c checkpointmanager.Checkpoint, data []byte) error {
 	return c.VerifyChecksum()
 }
 
-func newCPUState(policy, pool string, entries map[string]map[string]string) (*CPUState, error) {
+func newCPUState(policy, pool string, entries map[string]map[string]string, pods state.PodCPUAssignments) (*CPUState, error) {
 	s := &CPUState{Policy: policy, Entries: map[ContainerKey]observe.CPUs{}}
+	for uid, p := range pods {
+		if s.PodCPUs == nil {
+			s.PodCPUs = map[string]observe.CPUs{}
+		}
+		s.PodCPUs[uid] = observe.FromSet(p.CPUSet)
+	}
 	var err error
 	if s.SharedPool, err = observe.ParseCPUs(pool); err != nil {
 		return nil, fmt.Errorf("defaultCpuSet: %w", err)

@@ -42,7 +42,7 @@ func (l *Lifetime) Written() (*CPUState, error) {
 		return l.writtenState, nil
 	}
 	var err error
-	l.writtenState, err = newCPUState(l.written.PolicyName, l.written.DefaultCPUSet, l.written.Entries)
+	l.writtenState, err = newCPUState(l.written.PolicyName, l.written.DefaultCPUSet, l.written.Entries, nil)
 	return l.writtenState, err
 }
 

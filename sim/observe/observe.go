@@ -147,6 +147,10 @@ type Container struct {
 	Reason string `json:"reason"`
 }
 
+// SharesPod begins what the Reason of a container with PodShared adds: the CPUs of
+// its pod follow.
+const SharesPod = "; shares the pod's own CPUs "
+
 // Sandbox is the sandbox of a pod as the kernel has it; the fields are as those
 // of Container.
 type Sandbox struct {
@@ -196,6 +200,19 @@ type StateFile struct {
 	Policy     string
 	SharedPool CPUs
 	Entries    map[string]map[string]CPUs
+	// PodCPUs are the sets of pods with pod-level resources, by UID.
+	PodCPUs map[string]CPUs
+}
+
+// MemoryFile is what a memory_manager_state says.
+type MemoryFile struct {
+	Policy string
+	// Nodes is the account of each NUMA node.
+	Nodes []NUMAMemory
+	// Bytes is the memory reserved for containers, by pod UID and container.
+	Bytes map[string]map[string]uint64
+	// PodLevel says that memory is reserved for pods as a whole, too.
+	PodLevel bool
 }
 
 // NUMAMemory is the memory manager's account of one NUMA node, in bytes.

@@ -22,7 +22,7 @@ const kernelPackage = "linux-image-cloud-amd64"
 func resolve(ctx context.Context) ([]debPackage, error) {
 	out, err := output(ctx, "", nil, "apt-cache", "depends", "--no-recommends", "--no-suggests", kernelPackage)
 	if err != nil {
-		return nil, fmt.Errorf("which Debian kernel there is: %w\n(an 'apt-get update' may be missing)", err)
+		return nil, fmt.Errorf("which Debian kernel there is: %w\n%s", err, needsDebian(systemName()))
 	}
 	kernel := ""
 	for _, line := range strings.Split(out, "\n") {
@@ -31,7 +31,7 @@ func resolve(ctx context.Context) ([]debPackage, error) {
 		}
 	}
 	if kernel == "" {
-		return nil, fmt.Errorf("apt knows no package behind %s; run 'apt-get update' first", kernelPackage)
+		return nil, fmt.Errorf("apt knows no package behind %s\n%s", kernelPackage, needsDebian(systemName()))
 	}
 	args := append([]string{"show", "--no-all-versions", kernel}, wanted()...)
 	out, err = output(ctx, "", nil, "apt-cache", args...)
@@ -57,6 +57,28 @@ func resolve(ctx context.Context) ([]debPackage, error) {
 		packages = append(packages, debPackage{name, versions[name]})
 	}
 	return packages, nil
+}
+
+// needsDebian says what is missing where apt does not know the kernel.
+func needsDebian(system string) string {
+	if strings.HasPrefix(system, "Debian") {
+		return "an 'apt-get update' may be missing"
+	}
+	return fmt.Sprintf("the lab's machines are made of Debian's packages, and apt here is that of %s: run pinlab in a container of Debian 13 (debian:trixie), with --device /dev/kvm if there is one", system)
+}
+
+// systemName is what this system calls itself.
+func systemName() string {
+	data, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return "another system"
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+			return strings.Trim(value, `"'`)
+		}
+	}
+	return "another system"
 }
 
 // fetch downloads packages and unpacks them below root. Nothing is installed on

@@ -17,9 +17,9 @@ const ContainerdVersion = "v2.3.7"
 const containerdTags = "no_btrfs no_zfs no_devmapper no_aufs no_tracing"
 
 // buildContainerd builds containerd with its shim, and more of its programs.
-func buildContainerd(ctx context.Context, bin string, more ...string) error {
+func buildContainerd(ctx context.Context, o Options, bin string, more ...string) error {
 	for _, name := range append([]string{"containerd", "containerd-shim-runc-v2"}, more...) {
-		err := run(ctx, "", []string{"GOBIN=" + bin, "GOFLAGS="}, tool("go"), "install", "-ldflags", "-s -w", "-tags", containerdTags,
+		err := run(ctx, "", o.goEnv("GOBIN="+bin), tool("go"), "install", "-ldflags", "-s -w", "-tags", containerdTags,
 			"github.com/containerd/containerd/v2/cmd/"+name+"@"+ContainerdVersion)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func buildKubelet(ctx context.Context, o Options, dir, bin string) error {
 	// The version is what a release build puts in; the API server of the lab
 	// and reports show it.
 	ldflags := "-s -w -X k8s.io/component-base/version.gitVersion=" + KubeletVersion(o.GoMod)
-	return run(ctx, dir, []string{"GOFLAGS=", "GOWORK=off"}, tool("go"), "build", "-ldflags", ldflags,
+	return run(ctx, dir, o.goEnv("GOWORK=off"), tool("go"), "build", "-ldflags", ldflags,
 		"-o", filepath.Join(bin, "kubelet"), "k8s.io/kubernetes/cmd/kubelet")
 }
 

@@ -43,6 +43,13 @@ type Options struct {
 	// Kind makes a machine for kind instead: with a container engine that has a
 	// node image, and no kubelet of its own. To build it takes root.
 	Kind bool
+
+	temp string // for what is built
+}
+
+// goEnv is the environment that Go programs are built in.
+func (o Options) goEnv(more ...string) []string {
+	return append([]string{"GOFLAGS=", "GOTMPDIR=" + o.temp}, more...)
 }
 
 func (o Options) say(format string, args ...any) {
@@ -110,6 +117,10 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	}
 	work := filepath.Join(o.Cache, "building-"+key)
 	defer os.RemoveAll(work)
+	// What a compiler that was killed leaves is found there at the next start.
+	if o.temp = filepath.Join(work, "tmp"); os.MkdirAll(o.temp, 0o755) != nil {
+		return nil, fmt.Errorf("build the lab image: cannot make %s", o.temp)
+	}
 	if err := build(ctx, o, packages, work); err != nil {
 		return nil, fmt.Errorf("build the lab image: %w", err)
 	}
@@ -133,7 +144,7 @@ func build(ctx context.Context, o Options, packages []debPackage, work string) e
 	}
 	bin := filepath.Join(root, "usr/bin")
 	o.say("building containerd %s (a few minutes the first time)", ContainerdVersion)
-	if err := buildContainerd(ctx, bin); err != nil {
+	if err := buildContainerd(ctx, o, bin); err != nil {
 		return err
 	}
 	o.say("building the kubelet (a few minutes the first time)")
@@ -211,28 +222,6 @@ func tool(name string) string {
 		}
 	}
 	return name
-}
-
-func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
-	_, err := output(ctx, dir, env, name, args...)
-	return err
-}
-
-func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(name), strings.Join(args, " "), err, lastLines(stderr.String(), 8))
-	}
-	return stdout.String(), nil
 }
 
 func lastLines(text string, n int) string {

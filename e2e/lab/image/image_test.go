@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cavaliergopher/cpio"
 	. "github.com/onsi/gomega"
@@ -241,6 +244,60 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	g.Expect(run(ctx, "", nil, "sleep", "60")).To(MatchError(context.Canceled))
+}
+
+// A compiler is the grandchild of a pinlab that is killed.
+func TestGrandchildrenEnd(t *testing.T) {
+	g := NewWithT(t)
+	const name = "PINLAB_TEST_GRANDCHILD"
+	if file := os.Getenv(name); file != "" {
+		g.Expect(run(t.Context(), "", nil, "sh", "-c", `sleep 300 & echo $! > "$0.new"; mv "$0.new" "$0"; wait`, file)).To(Succeed())
+		return
+	}
+	file := filepath.Join(t.TempDir(), "pid")
+	parent := exec.Command(os.Args[0], "-test.run", "TestGrandchildrenEnd")
+	parent.Env = append(os.Environ(), name+"="+file)
+	g.Expect(parent.Start()).To(Succeed())
+	g.Eventually(func() ([]byte, error) { return os.ReadFile(file) }).WithTimeout(20 * time.Second).ShouldNot(BeEmpty())
+	data, err := os.ReadFile(file)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parent.Process.Kill()).To(Succeed())
+	_ = parent.Wait()
+	status := filepath.Join("/proc", strings.TrimSpace(string(data)), "status")
+	g.Eventually(func() string { // a zombie has ended, whoever is to reap it
+		text, _ := os.ReadFile(status)
+		if strings.Contains(string(text), "State:\tZ") {
+			return ""
+		}
+		return string(text)
+	}).WithTimeout(20 * time.Second).Should(BeEmpty())
+}
+
+// What ends by itself leaves nothing running in the background either.
+func TestBackgroundEnds(t *testing.T) {
+	g := NewWithT(t)
+	pid, err := output(t.Context(), "", nil, "sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() string {
+		text, _ := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(pid), "stat"))
+		if strings.Contains(string(text), ") Z ") {
+			return ""
+		}
+		return string(text)
+	}).WithTimeout(20 * time.Second).Should(BeEmpty())
+}
+
+func TestNeedsDebian(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(needsDebian("Ubuntu 24.04.1 LTS")).To(And(ContainSubstring("Ubuntu 24.04.1 LTS"), ContainSubstring("debian:trixie")))
+	g.Expect(needsDebian("Debian GNU/Linux 13 (trixie)")).To(ContainSubstring("apt-get update"))
+}
+
+// Programs' output is read, so they speak the language it is read in.
+func TestLanguage(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("LC_ALL", "de_DE.UTF-8")
+	g.Expect(output(t.Context(), "", nil, "sh", "-c", "echo $LC_ALL")).To(Equal("C\n"))
 }
 
 func TestLastLines(t *testing.T) {

@@ -69,7 +69,7 @@ func buildKind(ctx context.Context, o Options, packages []debPackage, work strin
 		return err
 	}
 	o.say("building containerd %s", ContainerdVersion)
-	if err := buildContainerd(ctx, bin, "ctr"); err != nil {
+	if err := buildContainerd(ctx, o, bin, "ctr"); err != nil {
 		return err
 	}
 	o.say("making a Debian for the node (a minute or two)")

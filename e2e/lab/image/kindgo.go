@@ -54,7 +54,7 @@ func buildControlPlane(ctx context.Context, o Options, dir, bin string) error {
 			return err
 		}
 	}
-	env := []string{"GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0"}
+	env := o.goEnv("GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0")
 	args := []string{"build", "-ldflags", versionFlags(KubeletVersion(o.GoMod)), "-o", bin + "/", "./etcd", "./pause"}
 	for _, p := range kubernetesPrograms() {
 		args = append(args, "k8s.io/kubernetes/cmd/"+p)

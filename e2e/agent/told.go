@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// PatchPod is a merge of JSON into a pod of the API server.
+type PatchPod struct {
+	Namespace, Name string
+	Patch           json.RawMessage
+}
+
+// PatchPod changes a pod in the API server.
+func (n *Node) PatchPod(p PatchPod, _ *None) error {
+	_, err := n.request(http.MethodPatch, "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name, string(p.Patch))
+	return err
+}
+
+// Metrics are two of the kubelet's metrics.
+type Metrics struct{ ExclusiveCPUs, SharedPoolMilliCPUs int }
+
+// metricsURL is where a kubelet of the lab tells its metrics to everybody.
+const metricsURL = "https://127.0.0.1:10250/metrics"
+
+// metricsTime bounds the wait for them.
+const metricsTime = 20 * time.Second
+
+// Metrics asks the kubelet for its metrics.
+func (n *Node) Metrics(_ None, m *Metrics) error {
+	ctx, cancel := context.WithTimeout(context.Background(), metricsTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, metricsURL, nil)
+	if err != nil {
+		return err
+	}
+	// The kubelet's certificate is its own, made a moment ago.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("metrics: the kubelet says %s", answer.Status)
+	}
+	return m.read(answer.Body)
+}
+
+// read takes the metrics out of the text format; one that is missing is an
+// error.
+func (m *Metrics) read(text io.Reader) error {
+	missing := map[string]*int{
+		"kubelet_cpu_manager_exclusive_cpu_allocation_count": &m.ExclusiveCPUs,
+		"kubelet_cpu_manager_shared_pool_size_millicores":    &m.SharedPoolMilliCPUs,
+	}
+	lines := bufio.NewScanner(text)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		to := missing[name]
+		if to == nil {
+			continue
+		}
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return fmt.Errorf("metrics: %s: %w", name, err)
+		}
+		*to = int(number)
+		delete(missing, name)
+	}
+	for name := range missing {
+		return errors.Join(lines.Err(), fmt.Errorf("metrics: the kubelet tells no %s", name))
+	}
+	return lines.Err()
+}
+
+// HugePages is a number of huge pages of a NUMA node; Size is in bytes.
+type HugePages struct {
+	Node  int
+	Size  uint64
+	Count int
+}
+
+const nodesDir = "/sys/devices/system/node"
+
+// SetHugePages sets it.
+func (n *Node) SetHugePages(h HugePages, _ *None) error {
+	return setHugePages(fmt.Sprintf("%s/node%d/hugepages/hugepages-%dkB/nr_hugepages", nodesDir, h.Node, h.Size>>10), h.Count)
+}
+
+func setHugePages(file string, count int) error {
+	if err := os.WriteFile(file, []byte(strconv.Itoa(count)), 0o644); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if got := strings.TrimSpace(string(data)); got != strconv.Itoa(count) {
+		return fmt.Errorf("the kernel made %s of %d huge pages (%s)", got, count, file)
+	}
+	return nil
+}
+
+// noHugePages gives all huge pages back.
+func noHugePages() error {
+	files, err := filepath.Glob(nodesDir + "/node*/hugepages/*/nr_hugepages")
+	for _, f := range files {
+		data, readErr := os.ReadFile(f)
+		if readErr == nil && strings.TrimSpace(string(data)) != "0" {
+			readErr = setHugePages(f, 0)
+		}
+		err = errors.Join(err, readErr)
+	}
+	return err
+}

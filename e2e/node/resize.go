@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
+)
+
+// resizePod changes what a container asks for, as the API server's resize
+// subresource does, and waits for the kubelet's answer: it reports the
+// generation of the pod that it has seen, and with it a condition where it
+// cannot do what is asked.
+func (t *Target) resizePod(ctx context.Context, e scenarios.ResizePod) error {
+	if !t.running {
+		return fmt.Errorf("%w: the kubelet does not run", scenarios.ErrMisuse)
+	}
+	if t.manual || t.faulty {
+		return fmt.Errorf("%w: resizePod: it is done with the runtime's updates of containers, which are held or fail here", scenarios.ErrUnsupported)
+	}
+	p, name, err := t.container(e.Container)
+	if err != nil {
+		return err
+	}
+	want := p.spec.DeepCopy()
+	c := containerOf(want, name)
+	for kind, q := range map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: e.CPU, corev1.ResourceMemory: e.Memory} {
+		if q == nil {
+			continue
+		}
+		if c.Resources.Requests == nil || c.Resources.Limits == nil {
+			return fmt.Errorf("%w: container %s has no requests and limits to change", scenarios.ErrMisuse, e.Container)
+		}
+		c.Resources.Requests[kind], c.Resources.Limits[kind] = *q, *q
+	}
+	want.Generation = max(want.Generation, 1) + 1
+	list := "containers"
+	for i := range want.Spec.InitContainers {
+		if want.Spec.InitContainers[i].Name == name {
+			list = "initContainers"
+		}
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"generation": want.Generation},
+		"spec":     map[string]any{list: []any{map[string]any{"name": name, "resources": c.Resources}}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Patch: patch}, &agent.None{}); err != nil {
+		return err
+	}
+	p.spec.Generation = want.Generation
+	var refused *corev1.PodCondition
+	err = t.until(ctx, "the kubelet has answered the resize of "+e.Container, func() bool {
+		refused = p.condition(corev1.PodResizePending)
+		return p.gone || p.status.ObservedGeneration >= want.Generation
+	})
+	if err != nil {
+		return err
+	}
+	answer := observe.Admission{Pod: p.spec.Name, Admitted: refused == nil}
+	if refused != nil {
+		answer.Reason, answer.Message = refused.Reason, refused.Message
+	} else {
+		// What the container asks for now is what it was given.
+		containerOf(p.spec, name).Resources = c.Resources
+	}
+	t.resizes = append(t.resizes, answer)
+	return nil
+}
+
+// containerOf finds a container of a pod that has it.
+func containerOf(p *corev1.Pod, name string) *corev1.Container {
+	for _, list := range [][]corev1.Container{p.Spec.InitContainers, p.Spec.Containers} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// condition is a condition of the pod that is true; nil when it is not.
+func (p *pod) condition(kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range p.status.Conditions {
+		if c := &p.status.Conditions[i]; c.Type == kind && c.Status == corev1.ConditionTrue {
+			return c
+		}
+	}
+	return nil
+}
+
+// setHugePages sets the number of a node's huge pages, which a running kernel
+// can change.
+func (t *Target) setHugePages(ctx context.Context, e scenarios.SetHugePages) error {
+	p, err := t.profile.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
+	if err != nil {
+		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
+	}
+	if _, has := t.pageSizes()[uint64(e.Size.Value())]; !has {
+		return fmt.Errorf("%w: setHugePages: the machine's kernel has no pages of %s", scenarios.ErrUnsupported, e.Size.String())
+	}
+	if err := t.call(ctx, "SetHugePages", agent.HugePages{Node: e.NUMANode, Size: uint64(e.Size.Value()), Count: e.Count}, &agent.None{}); err != nil {
+		return err
+	}
+	t.profile = p
+	t.restart.touch()
+	return nil
+}
+
+// pageSizes are the sizes of huge pages that the kernel knows.
+func (t *Target) pageSizes() map[uint64]bool {
+	sizes := map[uint64]bool{}
+	for _, n := range t.profile.NUMANodes {
+		for size := range n.HugePages {
+			sizes[size] = true
+		}
+	}
+	return sizes
+}
+
+// Told implements scenarios.Teller. A kubelet that does not run tells nothing.
+func (t *Target) Told(ctx context.Context) (observe.Told, error) {
+	told := observe.Told{PodResources: []observe.ListedContainer{}}
+	if !t.running {
+		return told, nil
+	}
+	if t.facts.ResourcesUnread != "" {
+		return told, fmt.Errorf("unread: %s", t.facts.ResourcesUnread)
+	}
+	var m agent.Metrics
+	if err := t.call(ctx, "Metrics", agent.None{}, &m); err != nil {
+		return told, err
+	}
+	told.ExclusiveCPUs, told.SharedPoolMilliCPUs = m.ExclusiveCPUs, m.SharedPoolMilliCPUs
+	for _, l := range t.facts.Listed {
+		if t.find(l.Pod) != nil { // a cluster has more pods than the scenario's
+			told.PodResources = append(told.PodResources, l)
+		}
+	}
+	return told, nil
+}
