@@ -116,7 +116,8 @@ func TestDiskCosts(t *testing.T) {
 		got = append(got, d.Cells())
 	}
 	g.Expect(got).To(Equal([][]string{
-		{"admit", "1.00ms", "5.00ms", "4.00ms", "80%"}, {"checkpoint", "200µs", "4.00ms", "3.80ms", "95%"},
+		{"admit", "1.00ms", "5.00ms", "4.00ms", "80%"},
+		{"checkpoint", "200µs", "4.00ms", "3.80ms", "95%"},
 		{"restart", "1.10ms", "1.00ms", "-100µs", "-10%"},
 	}))
 	g.Expect(report.CheckpointShare(&results[0])).To(Equal("80%"))

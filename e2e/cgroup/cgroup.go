@@ -72,7 +72,7 @@ var ErrNoCPUSet = errors.New("no cgroup hierarchy with the cpuset controller")
 // Mount finds the cpuset hierarchy below /sys/fs/cgroup. The directory is below
 // Root and has no links in it.
 func (r Reader) Mount() (dir string, version int, err error) {
-	files := Files{r.Root}
+	files := Files(r)
 	var unread error
 	note := func(name string, err error) {
 		if unread == nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +116,7 @@ const base = "/sys/fs/cgroup"
 // cpusets are the names that the cpuset hierarchy of version 1 may have.
 func (r Reader) cpusets() []string {
 	names := []string{base + "/cpuset"}
-	entries, err := Files{r.Root}.List(base)
+	entries, err := Files(r).List(base)
 	if err != nil {
 		return names
 	}
@@ -172,7 +172,7 @@ func (r Reader) read(mount string, version int, rel string) Group {
 	g := Group{Path: rel}
 	dir := filepath.Join(mount, rel)
 	list := func(name string) observe.CPUs {
-		data, err := Files{r.Root}.readIn(dir, name)
+		data, err := Files(r).readIn(dir, name)
 		if err != nil {
 			g.Unread = append(g.Unread, fmt.Sprintf("%s: %v", name, err))
 			return ""
@@ -235,7 +235,7 @@ func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
 		if d.Name() != "cgroup.procs" {
 			return nil
 		}
-		data, err := Files{r.Root}.readIn(filepath.Dir(sub), "cgroup.procs")
+		data, err := Files(r).readIn(filepath.Dir(sub), "cgroup.procs")
 		if isGone(err) {
 			return nil
 		}
@@ -266,7 +266,7 @@ func (r Reader) pids(dir string) (pids []int, hidden int, err error) {
 // fs.ErrNotExist for one that has ended.
 func (r Reader) Process(pid int) (Process, error) {
 	p := Process{PID: pid, Threads: map[observe.CPUs]int{}}
-	files := Files{r.Root}
+	files := Files(r)
 	dir, err := files.Resolve(fmt.Sprintf("proc/%d/task", pid))
 	if err != nil {
 		return p, err

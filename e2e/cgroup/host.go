@@ -54,7 +54,7 @@ func ContainerOf(rel string) (podUID, containerID string, ok bool) {
 // PIDs lists the processes that procfs shows; that there are none is an error,
 // for the one that asks must be among them.
 func (r Reader) PIDs() ([]int, error) {
-	entries, err := Files{r.Root}.List("proc")
+	entries, err := Files(r).List("proc")
 	if err != nil {
 		return nil, fmt.Errorf("/proc: %w", err)
 	}
@@ -81,7 +81,7 @@ var ErrForeign = errors.New("its cgroup is outside of this program's cgroup name
 // PathOf reads in which cgroup of the hierarchy of the given version a process
 // is; for version 1 that of the cpuset controller.
 func (r Reader) PathOf(pid, version int) (string, error) {
-	data, err := Files{r.Root}.Read(fmt.Sprintf("proc/%d/cgroup", pid))
+	data, err := Files(r).Read(fmt.Sprintf("proc/%d/cgroup", pid))
 	if err != nil {
 		return "", err
 	}
@@ -119,7 +119,7 @@ const kernelThread = 0x00200000
 
 // KernelThread says whether a process is a thread of the kernel.
 func (r Reader) KernelThread(pid int) (bool, error) {
-	data, err := Files{r.Root}.Read(fmt.Sprintf("proc/%d/stat", pid))
+	data, err := Files(r).Read(fmt.Sprintf("proc/%d/stat", pid))
 	if err != nil {
 		return false, err
 	}

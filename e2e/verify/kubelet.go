@@ -38,7 +38,7 @@ var errSeveral = errors.New("several kubelets")
 // findKubelet looks for the kubelet among the processes. The second result
 // names a program that runs a kubelet inside of it.
 func findKubelet(root files) (found *kubeletProcess, inside string, err error) {
-	pids, err := cgroup.Reader{Root: root.Root}.PIDs()
+	pids, err := cgroup.Reader(root).PIDs()
 	if err != nil {
 		return nil, "", err
 	}
