@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
 
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -40,15 +41,29 @@ func BenchmarkUpstreamAdmit(b *testing.B) {
 	})
 }
 
-// BenchmarkUpstreamRemove is the reconcile tick that collects one pod.
+// BenchmarkUpstreamRemove is the reconcile tick that collects one pod, which has run
+// and been reconciled, as a node's pods have.
 func BenchmarkUpstreamRemove(b *testing.B) {
 	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes, timed func(func())) {
 		if r := bare.topology.Admit(bare.ctx, attrs); !r.Admit {
 			b.Fatal(r.Reason, r.Message)
 		}
-		bare.pod = nil
+		bare.runs(attrs.Pod)
+		bare.tick()
+		bare.pod, bare.status = nil, v1.PodStatus{}
 		timed(bare.tick)
 	})
+}
+
+// runs makes the pod's container a running one.
+func (b *bareNode) runs(pod *v1.Pod) {
+	c, id := &pod.Spec.Containers[0], "id-"+string(pod.UID)
+	b.cpu.AddContainer(b.log, pod, c, id)
+	b.memory.AddContainer(b.log, pod, c, id)
+	b.topology.AddContainer(b.log, pod, c, id)
+	b.status = v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{{
+		Name: c.Name, ContainerID: "bench://" + id, State: v1.ContainerState{Running: &v1.ContainerStateRunning{}},
+	}}}
 }
 
 // upstream lets pods come and go, and reports the time of what is timed.
