@@ -38,9 +38,9 @@ const (
 // median over all pairs of the ratios of their medians must be 1 within 5 %.
 //
 // Removal is reported beside it and not asserted: it is a tick of upstream's own
-// goroutine, which a plain benchmark can only time from outside, with two hand-overs
-// and the loop's timer in it. (The timer, which pinlab bench subtracts and states, is
-// added for the comparison.) It comes out some 10 % below.
+// goroutine, which a plain benchmark times from outside. (The loop's timer, which
+// pinlab bench subtracts and states, is added for the comparison.) pinlab bench comes
+// out some 10 % below; the hand-overs of the tick are too short to be why.
 //
 // What keeps it steady on a small and busy machine: the two of a pair are short and
 // directly beside each other, so that what slows one mostly slows the other, and who
