@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -27,11 +26,11 @@ func TestAffects(t *testing.T) {
 			g.Expect(r.Reason).To(gomega.And(gomega.HavePrefix("is about a bug of kubelets since 1."), gomega.HaveSuffix(", this is v1.37.2")))
 			continue
 		}
-		g.Expect(strings.Join(r.Failures, "\n")).To(gomega.And(gomega.ContainSubstring("upstream may have fixed it"), gomega.ContainSubstring("test.yaml:5")))
+		g.Expect(r.Hint).To(gomega.And(gomega.ContainSubstring("upstream may have fixed it"), gomega.ContainSubstring("test.yaml:5")))
 	}
 	r := play(t, t.Context(), newFake(), text(`{since: "1.21"}`, right))
 	g.Expect(r.Verdict).To(gomega.Equal(Pass), r.Reason)
-	g.Expect(r.Failures).To(gomega.BeEmpty())
+	g.Expect(r.Hint).To(gomega.BeEmpty())
 
 	for affects, want := range map[string]string{
 		`{since: soon}`:                  `x.yaml:5: affects.since: "soon" is no kubelet version`,

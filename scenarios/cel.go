@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"k8s.io/utils/cpuset"
@@ -23,7 +24,14 @@ const maxCELCost = 5_000_000
 type celEnv struct {
 	env *cel.Env
 	// programs are those compiled, by their text: scenarios repeat themselves.
-	programs map[string]cel.Program
+	programs map[string]*celProgram
+}
+
+// celProgram is a compiled expression.
+type celProgram struct {
+	cel.Program
+	// countsLog says that it asks how many lines were logged.
+	countsLog bool
 }
 
 // maxPrograms bounds the different expressions of one file; a program takes
@@ -31,7 +39,7 @@ type celEnv struct {
 const maxPrograms = 10_000
 
 // once compiles an expression unless it has been.
-func (c *celEnv) once(expr string) (cel.Program, []string) {
+func (c *celEnv) once(expr string) (*celProgram, []string) {
 	if program, ok := c.programs[expr]; ok {
 		return program, nil
 	}
@@ -94,7 +102,7 @@ func newCELEnv() (*celEnv, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &celEnv{env, map[string]cel.Program{}}, nil
+	return &celEnv{env, map[string]*celProgram{}}, nil
 }
 
 // onSet gives a CEL function of a CPU list the set it stands for.
@@ -128,8 +136,8 @@ func celSet(v ref.Val) (cpuset.CPUSet, error) {
 }
 
 // compile checks an expression and says what is wrong with it.
-func (c *celEnv) compile(expr string) (cel.Program, []string) {
-	ast, issues := c.env.Compile(expr)
+func (c *celEnv) compile(expr string) (*celProgram, []string) {
+	compiled, issues := c.env.Compile(expr)
 	if issues != nil && issues.Err() != nil {
 		var troubles []string
 		for _, e := range issues.Errors() {
@@ -137,14 +145,25 @@ func (c *celEnv) compile(expr string) (cel.Program, []string) {
 		}
 		return nil, troubles
 	}
-	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
+	if t := compiled.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, []string{fmt.Sprintf("gives %s; want true or false", t)}
 	}
-	program, err := c.env.Program(ast, cel.CostLimit(maxCELCost), cel.InterruptCheckFrequency(1000))
+	program, err := c.env.Program(compiled, cel.CostLimit(maxCELCost), cel.InterruptCheckFrequency(1000))
 	if err != nil {
 		return nil, []string{oneLine(err.Error())}
 	}
-	return program, nil
+	return &celProgram{program, countsLog(compiled)}, nil
+}
+
+// countsLog finds a size taken of the log, or of what was made of it.
+func countsLog(compiled *cel.Ast) bool {
+	isLog := func(e ast.NavigableExpr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == "log" }
+	for _, size := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), ast.FunctionMatcher("size")) {
+		if len(ast.MatchDescendants(size, isLog)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // explainCEL adds the nearest name to CEL's complaint about an unknown one.
@@ -183,18 +202,18 @@ func explainNoKey(message string, vars map[string]any) string {
 
 // eval runs the expression; the answer is empty when it is true.
 func (x *CELExpr) eval(ctx context.Context, vars func() map[string]any) string {
-	program := x.program
-	if program == nil {
+	if x.program == nil {
 		env, err := newCELEnv()
 		if err != nil {
 			return oneLine(err.Error())
 		}
-		var troubles []string
-		if program, troubles = env.compile(x.Expr); len(troubles) > 0 {
+		program, troubles := env.compile(x.Expr)
+		if len(troubles) > 0 {
 			return troubles[0]
 		}
+		x.program = program
 	}
-	out, _, err := program.ContextEval(ctx, vars())
+	out, _, err := x.program.ContextEval(ctx, vars())
 	if err != nil {
 		return explainNoKey(oneLine(err.Error()), vars())
 	}

@@ -28,8 +28,9 @@ type Seen struct {
 }
 
 // Check says what is not as expected, one sentence for each difference with
-// what was expected and what was seen.
-func (e *Expect) Check(ctx context.Context, seen Seen) []string {
+// what was expected and what was seen. Those that are about the number of lines
+// logged are given once more.
+func (e *Expect) Check(ctx context.Context, seen Seen) (failures, logCounts []string) {
 	c := &checking{seen: &seen}
 	e.checkNode(c)
 	for _, name := range slices.Sorted(maps.Keys(e.Pods)) {
@@ -50,9 +51,12 @@ func (e *Expect) Check(ctx context.Context, seen Seen) []string {
 	for i := range e.CEL {
 		if trouble := e.CEL[i].eval(ctx, c.vars); trouble != "" {
 			c.failf("cel %s: %s", quote(oneLine(e.CEL[i].Expr)), trouble)
+			if p := e.CEL[i].program; p != nil && p.countsLog {
+				logCounts = append(logCounts, c.failures[len(c.failures)-1])
+			}
 		}
 	}
-	return c.failures
+	return c.failures, logCounts
 }
 
 // asksTold says that an expression is about what the kubelet tells others.

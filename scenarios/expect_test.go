@@ -104,7 +104,7 @@ func TestCheck(t *testing.T) {
 			c.change(&seen)
 		}
 		fmt.Fprintf(&b, "%s\n", c.expect)
-		failures := s.Steps[len(s.Steps)-1].Expect.Check(t.Context(), seen)
+		failures, _ := s.Steps[len(s.Steps)-1].Expect.Check(t.Context(), seen)
 		if len(failures) == 0 {
 			b.WriteString("  holds\n")
 		}
@@ -139,6 +139,30 @@ func TestCELSeesEverything(t *testing.T) {
 	} {
 		e := Expect{CEL: []CELExpr{{Expr: expr}}}
 		gomega.NewWithT(t).Expect(e.Check(t.Context(), seen(t))).To(gomega.BeEmpty(), expr)
+	}
+}
+
+// How often a real loop logs its lines nobody knows, whether it does one can.
+func TestLogCountsAreTold(t *testing.T) {
+	for expr, counts := range map[string]bool{
+		`log.size() == 99`: true,
+		`size(log) == 99`:  true,
+		`log.filter(l, l.contains("freeze")).size() == 99`: true,
+		`log.exists(l, l.contains("no such line"))`:        false,
+		`log.exists(l, l.size() == 99)`:                    false,
+		`stale.size() == 99`:                               false,
+	} {
+		t.Run(expr, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			e := Expect{CEL: []CELExpr{{Expr: expr}}, Log: []string{"not logged"}}
+			failures, logCounts := e.Check(t.Context(), seen(t))
+			g.Expect(failures).To(gomega.HaveLen(2))
+			if counts {
+				g.Expect(logCounts).To(gomega.Equal(failures[1:]))
+			} else {
+				g.Expect(logCounts).To(gomega.BeEmpty())
+			}
+		})
 	}
 }
 

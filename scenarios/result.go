@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/sim/observe"
@@ -90,6 +91,8 @@ type Result struct {
 	Reason string `json:"reason,omitempty"`
 	// Failures are those of the scenario as a whole; the steps have their own.
 	Failures []string `json:"failures,omitempty"`
+	// Hint is what the failure may mean.
+	Hint string `json:"hint,omitempty"`
 	// Misuse says that an error is the scenario's, not the harness's.
 	Misuse bool `json:"misuse,omitempty"`
 	// Stack is where the harness or upstream panicked.
@@ -141,6 +144,15 @@ func where(s *observe.Step) string {
 		line = fmt.Sprintf(" (line %d)", s.Line)
 	}
 	return fmt.Sprintf("step %d%s, %s", s.Index, line, s.Event)
+}
+
+// Closing is what is said of the scenario as a whole: its failures and what they
+// may mean.
+func (r *Result) Closing() []string {
+	if r.Hint == "" {
+		return r.Failures
+	}
+	return append(slices.Clone(r.Failures), r.Hint)
 }
 
 // conclude gives the verdict. Declarations that were not needed count only

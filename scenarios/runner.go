@@ -150,7 +150,7 @@ func (r *replay) steps(ctx context.Context) {
 	r.settle(r.nextExpect(len(r.result.Steps)))
 	r.result.conclude(r.unseen())
 	if r.result.Verdict == Fail {
-		r.result.Failures = append(r.result.Failures, r.maybeFixed()...)
+		r.result.Hint = r.maybeFixed()
 	}
 }
 
@@ -228,7 +228,7 @@ func (r *replay) expect(ctx context.Context, e *Expect, at *observe.Step) error 
 	if err != nil {
 		return err
 	}
-	at.Failures = e.Check(ctx, Seen{
+	at.Failures, at.LogCounts = e.Check(ctx, Seen{
 		Told:        told,
 		Observation: r.seen, Profile: r.target.Profile(), Log: r.log,
 		Admissions: r.admissions, Violations: r.violations,

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/google/cel-go/cel"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -377,7 +376,7 @@ type CELExpr struct {
 
 	// program is compiled by the loader; an expression made by hand is
 	// compiled when it is checked.
-	program cel.Program
+	program *celProgram
 }
 
 // ExpectPod is about the last admission of a pod.

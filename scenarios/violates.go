@@ -68,14 +68,15 @@ func (s *Scenario) unaffected(kubelet string) (string, error) {
 	return why + ", this is " + kubelet, nil
 }
 
-// maybeFixed is what a failure of a scenario about a known bug may mean.
-func (r *replay) maybeFixed() []string {
+// maybeFixed is what a failure of a scenario about a known bug may mean; empty
+// when it is about none.
+func (r *replay) maybeFixed() string {
 	a := r.scenario.Affects
 	if a == nil {
-		return nil
+		return ""
 	}
-	return []string{fmt.Sprintf("the scenario tells a known bug as kubelet %s is said to have it: upstream may have fixed it, update affects (%s)",
-		r.target.KubeletVersion(), (&Error{File: r.scenario.File, Line: a.Line}).place())}
+	return fmt.Sprintf("the scenario tells a known bug as kubelet %s is said to have it: upstream may have fixed it, update affects (%s)",
+		r.target.KubeletVersion(), (&Error{File: r.scenario.File, Line: a.Line}).place())
 }
 
 // declared is a violates entry that is about the version under test.

@@ -97,7 +97,7 @@ func (r *replay) paneLines(width, height int) []view.Line {
 	if r.seen[r.at] != r.at && len(step.Failures) == 0 && step.Error == "" && step.Skipped == "" {
 		lines = []view.Line{{Text: step.Event, Role: paint.Title}, {Text: "holds", Role: paint.Good}}
 	}
-	for _, text := range r.rec.Result.Failures {
+	for _, text := range r.rec.Result.Closing() {
 		if r.at == len(steps)-1 {
 			lines = append(lines, view.Line{Text: "✗ " + text, Role: paint.Bad})
 		}

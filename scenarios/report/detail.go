@@ -61,7 +61,7 @@ func (t *table) detail(r *scenarios.Result) {
 		}
 	}
 	t.cpuMap(r, len(r.Steps)-1, "")
-	for _, f := range r.Failures {
+	for _, f := range r.Closing() {
 		t.wrapped("", t.paint.Paint(screen.Red, f))
 	}
 	if r.Reproducer != "" {

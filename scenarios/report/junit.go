@@ -88,7 +88,7 @@ func troubles(r *scenarios.Result) []string {
 			lines = append(lines, at+"skipped: "+s.Skipped)
 		}
 	}
-	return append(lines, r.Failures...)
+	return append(lines, r.Closing()...)
 }
 
 // place is "file:line: ", as far as it is known.

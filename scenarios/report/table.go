@@ -169,7 +169,7 @@ func (t *table) trouble(r *scenarios.Result) {
 	if len(same) > 0 {
 		fmt.Fprintf(t.w, "  the same in steps %s\n", intList(same))
 	}
-	for _, f := range r.Failures {
+	for _, f := range r.Closing() {
 		fmt.Fprintf(t.w, "  %s\n", f)
 	}
 	if shown < 0 && r.Verdict != scenarios.Skip {

@@ -26,10 +26,11 @@ func Trace(w io.Writer, r scenarios.Result, opts TraceOptions) error {
 	for i := range r.Steps {
 		st.step(&r.Steps[i])
 	}
-	if len(r.Failures) > 0 {
+	closing := r.Closing()
+	if len(closing) > 0 {
 		fmt.Fprintln(out)
 	}
-	for _, f := range r.Failures {
+	for _, f := range closing {
 		fmt.Fprintf(out, "failed: %s\n", f)
 	}
 	return out.Flush()

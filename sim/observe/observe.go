@@ -258,8 +258,11 @@ type Step struct {
 	Observation Observation `json:"observation,omitzero"`
 	Violations  []Violation `json:"violations,omitempty"`
 	// Failures are the expectations that did not hold in this step.
-	Failures []string  `json:"failures,omitempty"`
-	Log      []LogLine `json:"log,omitempty"`
+	Failures []string `json:"failures,omitempty"`
+	// LogCounts are those Failures that are about how many lines were logged. It
+	// depends on how often a real loop has ticked, which nobody counts there.
+	LogCounts []string  `json:"logCounts,omitempty"`
+	Log       []LogLine `json:"log,omitempty"`
 	// Error is what ended the replay in this step.
 	Error string `json:"error,omitempty"`
 	// Skipped says why the target could not do this event.
