@@ -37,10 +37,10 @@ const (
 // Go benchmark around the bare upstream managers, process by process in turn. The
 // median over all pairs of the ratios of their medians must be 1 within 5 %.
 //
-// Removal is reported beside it and not asserted: it is a tick of upstream's own
-// goroutine, which a plain benchmark times from outside. (The loop's timer, which
-// pinlab bench subtracts and states, is added for the comparison.) pinlab bench comes
-// out some 10 % below; the hand-overs of the tick are too short to be why.
+// Removal is a tick of upstream's own goroutine. Both take its time in that goroutine,
+// from where the loop is let go to where it comes back: to wake it and the caller again
+// takes up to a tenth of the tick on a busy machine, and is nobody's. The loop's timer,
+// which pinlab bench subtracts and states, is added for the comparison.
 //
 // What keeps it steady on a small and busy machine: the two of a pair are short and
 // directly beside each other, so that what slows one mostly slows the other, and who
@@ -61,10 +61,15 @@ func TestAgreesWithGoTest(t *testing.T) {
 	ratios, means := map[record.Operation][]float64{}, map[record.Operation][]float64{}
 	operations := []record.Operation{record.Admit, record.Remove}
 	decided := func() bool {
-		low, high := medianInterval(ratios[record.Admit])
-		within := low > 1-agreeWithin && high < 1+agreeWithin
-		without := high < 1-agreeWithin || low > 1+agreeWithin
-		return within || without
+		for _, op := range operations {
+			low, high := medianInterval(ratios[op])
+			within := low > 1-agreeWithin && high < 1+agreeWithin
+			without := high < 1-agreeWithin || low > 1+agreeWithin
+			if !within && !without {
+				return false
+			}
+		}
+		return true
 	}
 	for i := 0; i < leastPairs || i < mostPairs && !decided(); i++ {
 		var plain, ours map[record.Operation]centre
@@ -82,9 +87,7 @@ func TestAgreesWithGoTest(t *testing.T) {
 		ratio := stats.Median(ratios[op])
 		low, high := medianInterval(ratios[op])
 		t.Logf("%s: pinlab bench / go test -bench: median %.3f (95 %% CI %.3f to %.3f) of %d pairs; by means: %.3f", op, ratio, low, high, len(ratios[op]), stats.Median(means[op]))
-		if op == record.Admit {
-			g.Expect(ratio).To(BeNumerically("~", 1, agreeWithin), "%s: of %.3f", op, ratios[op])
-		}
+		g.Expect(ratio).To(BeNumerically("~", 1, agreeWithin), "%s: of %.3f", op, ratios[op])
 	}
 }
 

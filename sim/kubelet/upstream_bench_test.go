@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
 
 	"github.com/pinlab/pinlab/hwprofiles"
@@ -30,58 +29,51 @@ func upstreamNode(b *testing.B) *bareNode {
 // The call alone is timed. StopTimer is not used for that: it stops the world,
 // and lets the garbage collector do between the calls what it would do in them.
 func BenchmarkUpstreamAdmit(b *testing.B) {
-	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes, timed func(func())) {
-		timed(func() {
-			if r := bare.topology.Admit(bare.ctx, attrs); !r.Admit {
-				b.Fatal(r.Reason, r.Message)
-			}
-		})
+	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes) time.Duration {
+		took := admit(b, bare, attrs)
 		bare.pod = nil
 		bare.tick()
+		return took
 	})
 }
 
-// BenchmarkUpstreamRemove is the reconcile tick that collects one pod, which has run
-// and been reconciled, as a node's pods have.
+// BenchmarkUpstreamRemove is the end of a pod's container and the reconcile tick
+// that collects the pod. It has run and been reconciled, as a node's pods have.
 func BenchmarkUpstreamRemove(b *testing.B) {
-	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes, timed func(func())) {
-		if r := bare.topology.Admit(bare.ctx, attrs); !r.Admit {
-			b.Fatal(r.Reason, r.Message)
-		}
-		bare.runs(attrs.Pod)
+	upstream(b, func(bare *bareNode, attrs *lifecycle.PodAdmitAttributes) time.Duration {
+		admit(b, bare, attrs)
+		id := string(attrs.Pod.UID)
+		bare.preStart(attrs.Pod, id)
+		bare.status = running(id)
 		bare.tick()
-		bare.pod, bare.status = nil, v1.PodStatus{}
-		timed(bare.tick)
+		bare.pod = nil
+		started := time.Now()
+		must(b, bare.topology.RemoveContainer(bare.log, id))
+		return time.Since(started) + bare.tick()
 	})
 }
 
-// runs makes the pod's container a running one.
-func (b *bareNode) runs(pod *v1.Pod) {
-	c, id := &pod.Spec.Containers[0], "id-"+string(pod.UID)
-	b.cpu.AddContainer(b.log, pod, c, id)
-	b.memory.AddContainer(b.log, pod, c, id)
-	b.topology.AddContainer(b.log, pod, c, id)
-	b.status = v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{{
-		Name: c.Name, ContainerID: "bench://" + id, State: v1.ContainerState{Running: &v1.ContainerStateRunning{}},
-	}}}
+func admit(b *testing.B, bare *bareNode, attrs *lifecycle.PodAdmitAttributes) time.Duration {
+	started := time.Now()
+	r := bare.topology.Admit(bare.ctx, attrs)
+	took := time.Since(started)
+	if !r.Admit {
+		b.Fatal(r.Reason, r.Message)
+	}
+	return took
 }
 
-// upstream lets pods come and go, and reports the time of what is timed.
-func upstream(b *testing.B, life func(*bareNode, *lifecycle.PodAdmitAttributes, func(func()))) {
+// upstream lets pods come and go, and reports the time that life says.
+func upstream(b *testing.B, life func(*bareNode, *lifecycle.PodAdmitAttributes) time.Duration) {
 	bare := upstreamNode(b)
 	var times []float64
 	var sum time.Duration
-	timed := func(call func()) {
-		started := time.Now()
-		call()
-		took := time.Since(started)
-		sum += took
-		times = append(times, float64(took))
-	}
 	for b.Loop() {
 		pod := benchPod(len(times))
 		bare.pod = pod
-		life(bare, &lifecycle.PodAdmitAttributes{Pod: pod, Operation: lifecycle.AddOperation}, timed)
+		took := life(bare, &lifecycle.PodAdmitAttributes{Pod: pod, Operation: lifecycle.AddOperation})
+		sum += took
+		times = append(times, float64(took))
 	}
 	b.ReportMetric(float64(sum)/float64(len(times)), "ns/op")
 	b.ReportMetric(median(times), "p50-ns/op")
