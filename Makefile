@@ -55,7 +55,7 @@ e2e: build lab-deps
 	@if $(HAVE_LAB); then \
 		$(BIN)/pinlab fidelity --profile $(LAB_PROFILE) $(LAB_OUTAGE) $(LAB_SCENARIOS) && \
 		$(BIN)/pinlab run --target lab --profile $(LAB_PROFILE) $(LAB_FAULTS) && \
-		PINLAB_BIN=$(CURDIR)/$(BIN)/pinlab $(GO) test -run Killed -v ./e2e/lab; \
+		PINLAB_BIN=$(CURDIR)/$(BIN)/pinlab $(GO) test -run 'Killed|RealNode' -v ./e2e/lab; \
 	else \
 		echo "======================================================================"; \
 		echo "NOT RUN: the scenarios on a real kubelet ($(LAB_OUTAGE) $(LAB_SCENARIOS) $(LAB_FAULTS))"; \
