@@ -246,6 +246,7 @@ func (n *Node) stopKubelet() {
 func (n *Node) reboot() {
 	n.endLife()
 	n.failed, n.lastError = false, ""
+	n.bootHugePages()
 	// What was wrong with processes and the running kernel is over; what is wrong
 	// with the disk is not.
 	n.faults.openFiles, n.faults.updates = nil, nil

@@ -55,6 +55,8 @@ type Node struct {
 	profile *hwprofiles.Profile
 	machine *cadvisor.MachineInfo // of profile; nil until asked for
 	nodeOf  map[int]int           // CPU to NUMA node
+	// pagesWere are the huge pages that setHugePages events have replaced.
+	pagesWere []hugePages
 
 	configJSON []byte // merged configuration of the next start
 	config     *kubelet.Config

@@ -81,13 +81,3 @@ func (n *Node) resizePod(e scenarios.ResizePod) error {
 	}
 	return nil
 }
-
-// setHugePages changes the machine's pool; a running kubelet does not notice.
-func (n *Node) setHugePages(e scenarios.SetHugePages) error {
-	p, err := n.profile.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
-	if err != nil {
-		return fmt.Errorf("%w: %w", scenarios.ErrMisuse, err)
-	}
-	n.setProfile(p)
-	return nil
-}

@@ -48,7 +48,7 @@ type bareNode struct {
 	loop     bool
 	// left and back are when the loop last went and came back.
 	left, back time.Time
-	active   func() []*v1.Pod // instead of pod
+	active     func() []*v1.Pod // instead of pod
 }
 
 func (b *bareNode) AddSource(string) {}
