@@ -59,7 +59,11 @@ func (t *Target) settle(ctx context.Context) error {
 	quiet, same, before, changed := time.Duration(0), time.Duration(0), "", time.Now()
 	busy := ""
 	for need := calm; ; {
-		if err := t.await(ctx, busy != "", need); err != nil {
+		wait := func() error { return t.rest(ctx, need) }
+		if busy != "" { // until the change that it is to make
+			wait = func() error { return t.change(ctx) }
+		}
+		if err := wait(); err != nil {
 			return err
 		}
 		quiet, same = quiet+need, same+need
@@ -104,14 +108,6 @@ func (t *Target) settle(ctx context.Context) error {
 			need, quiet = calmAfterChange, 0
 		}
 	}
-}
-
-// await waits for calm, or for the change that a busy node is to make.
-func (t *Target) await(ctx context.Context, busy bool, calm time.Duration) error {
-	if busy {
-		return t.change(ctx)
-	}
-	return t.rest(ctx, calm)
 }
 
 // until waits for a condition on what was seen.
