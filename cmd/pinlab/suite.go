@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -241,9 +242,24 @@ func writeRun(w io.Writer, r scenarios.RunReport, output string, opts report.Tab
 	return report.Table(w, r, opts)
 }
 
+// inRepository is a file's path from the root of the repository that GitHub has
+// checked out; the path itself where it is not in there.
+func inRepository(file string) string {
+	root := os.Getenv("GITHUB_WORKSPACE")
+	abs, err := filepath.Abs(file)
+	if root == "" || err != nil {
+		return file
+	}
+	rel, err := filepath.Rel(root, abs)
+	if err != nil || !filepath.IsLocal(rel) {
+		return file
+	}
+	return filepath.ToSlash(rel)
+}
+
 // github writes annotations, and the job's summary where GitHub wants it.
 func github(w io.Writer, r scenarios.RunReport) error {
-	if err := report.GitHub(w, r); err != nil {
+	if err := report.GitHub(w, r, inRepository); err != nil {
 		return err
 	}
 	file := os.Getenv("GITHUB_STEP_SUMMARY")

@@ -15,12 +15,14 @@ import (
 const maxAnnotations = 50
 
 // GitHub writes workflow commands: an annotation for every run that did not
-// hold, a warning where the baseline knows it, and a last line of counts.
-func GitHub(w io.Writer, r scenarios.RunReport) error {
+// hold, a warning where the baseline knows it, and a last line of counts. inRepo
+// turns the path of a scenario file into that in the repository, which is where
+// GitHub looks for it.
+func GitHub(w io.Writer, r scenarios.RunReport, inRepo func(string) string) error {
 	out := bufio.NewWriter(w)
 	list := newFirst(r.Results)
 	for _, res := range list[:min(len(list), maxAnnotations)] {
-		annotation(out, res)
+		annotation(out, res, inRepo)
 	}
 	if more := len(list) - maxAnnotations; more > 0 {
 		fmt.Fprintf(out, "::notice::%d more did not hold\n", more)
@@ -45,14 +47,14 @@ func newFirst(results []scenarios.Result) []*scenarios.Result {
 	return append(fresh, known...)
 }
 
-func annotation(w io.Writer, r *scenarios.Result) {
+func annotation(w io.Writer, r *scenarios.Result, inRepo func(string) string) {
 	kind := "error"
 	if r.Known {
 		kind = "warning"
 	}
 	var properties []string
 	if r.File != "" && !r.Corpus { // a scenario of the corpus is no file of the repository
-		properties = append(properties, "file="+property(r.File))
+		properties = append(properties, "file="+property(inRepo(r.File)))
 		if line := firstLine(r); line > 0 {
 			properties = append(properties, fmt.Sprintf("line=%d", line))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -171,7 +172,7 @@ func TestCIFormats(t *testing.T) {
 		name  string
 		write func() error
 	}{
-		{"github", func() error { return report.GitHub(&b, r) }},
+		{"github", func() error { return report.GitHub(&b, r, filepath.Clean) }},
 		{"summary", func() error { return report.Summary(&b, r) }},
 		{"table", func() error { return report.SuiteTable(&b, r, report.TableOptions{}) }},
 		{"junit", func() error { return report.JUnit(&b, r) }},
@@ -200,7 +201,7 @@ func TestCIFormatsAreBounded(t *testing.T) {
 		results = append(results, r)
 	}
 	var b bytes.Buffer
-	g.Expect(report.GitHub(&b, suiteReport("", 3000, results))).To(gomega.Succeed())
+	g.Expect(report.GitHub(&b, suiteReport("", 3000, results), filepath.Clean)).To(gomega.Succeed())
 	g.Expect(b.String()).To(gomega.HavePrefix("::error file=mine/s.yaml,title=FAIL  s2999 on p"))
 	b.Reset()
 	g.Expect(report.Summary(&b, suiteReport("", 3000, results))).To(gomega.Succeed())
