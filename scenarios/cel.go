@@ -192,7 +192,7 @@ func explainNoKey(message string, vars map[string]any) string {
 	}
 	for _, variable := range []string{"container", "pods"} {
 		if names, ok := vars[variable].(map[string]any); ok {
-			if near, _ := nearest(key, keys(names)); near != "" {
+			if near, _ := nearest(key, keys(names)); near != "" && near != key {
 				return fmt.Sprintf("%s; did you mean %q?", message, near)
 			}
 		}

@@ -180,3 +180,13 @@ func TestCELIsBounded(t *testing.T) {
 	g.Expect(e.Check(t.Context(), seen(t))).To(gomega.ConsistOf(
 		gomega.ContainSubstring(`CPU list "0-x"`), gomega.ContainSubstring(`unknown name "nonsense"`)))
 }
+
+// A name is corrected where another map has one like it, not where it has the same.
+func TestCELMissingKey(t *testing.T) {
+	g := gomega.NewWithT(t)
+	e := Expect{CEL: []CELExpr{{Expr: `container["a/ap"].requested == 2`}, {Expr: `cpuMax["a/app"] == "max 100000"`}}}
+	g.Expect(e.Check(t.Context(), seen(t))).To(gomega.Equal([]string{
+		`cel "container[\"a/ap\"].requested == 2": no such key: a/ap; did you mean "a/app"?`,
+		`cel "cpuMax[\"a/app\"] == \"max 100000\"": no such key: a/app`,
+	}))
+}

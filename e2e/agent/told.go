@@ -31,6 +31,19 @@ func (n *Node) PatchPod(p PatchPod, _ *None) error {
 // Metrics are two of the kubelet's metrics.
 type Metrics struct{ ExclusiveCPUs, SharedPoolMilliCPUs int }
 
+// Quotas reads the quotas of cgroups, by their paths.
+func (n *Node) Quotas(paths []string, out *map[string]string) error {
+	*out = make(map[string]string, len(paths))
+	for _, path := range paths {
+		quota, err := n.reader.CPUMax(path)
+		if err != nil {
+			return err
+		}
+		(*out)[path] = quota
+	}
+	return nil
+}
+
 // metricsURL is where a kubelet of the lab tells its metrics to everybody.
 const metricsURL = "https://127.0.0.1:10250/metrics"
 

@@ -42,7 +42,8 @@ type fake struct {
 	// fatal is the error that the next start ends with.
 	fatal    string
 	rebooted *hwprofiles.Profile
-	reboots  [][]int // the CPUs offline after each
+	quotas   map[string]string // of cgroups
+	reboots  [][]int           // the CPUs offline after each
 	closed   bool
 }
 
@@ -109,6 +110,12 @@ func (f *fake) Call(ctx context.Context, method string, args, answer any) error 
 		if !d.Force { // the kubelet ends it
 			f.facts.Groups = slices.DeleteFunc(f.facts.Groups, func(g cgroup.Group) bool { return g.PodUID == uid })
 		}
+	case "Quotas":
+		out := map[string]string{}
+		for _, path := range args.([]string) {
+			out[path] = f.quotas[path]
+		}
+		*answer.(*map[string]string) = out
 	case "ReadLog":
 		from := args.(int64)
 		*answer.(*agent.Log) = agent.Log{Lines: f.log[from:], Next: int64(len(f.log))}

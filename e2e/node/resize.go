@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -146,5 +149,35 @@ func (t *Target) Told(ctx context.Context) (observe.Told, error) {
 			told.PodResources = append(told.PodResources, l)
 		}
 	}
-	return told, nil
+	var err error
+	told.CPUMax, err = t.cpuMax(ctx)
+	return told, err
+}
+
+// cpuMax are the quotas of pods and of their containers that run.
+func (t *Target) cpuMax(ctx context.Context) (map[string]string, error) {
+	names := map[string]string{} // of cgroups
+	for _, p := range t.pods {
+		if p.gone {
+			continue
+		}
+		for _, c := range slices.Concat(p.spec.Spec.InitContainers, p.spec.Spec.Containers) {
+			s := p.containerStatus(c.Name)
+			for _, g := range t.facts.Groups {
+				if s != nil && g.ContainerID == containerID(s) {
+					names[g.Path] = p.spec.Name + "/" + c.Name
+					names[path.Dir(g.Path)] = p.spec.Name
+				}
+			}
+		}
+	}
+	var quotas map[string]string
+	if err := t.call(ctx, "Quotas", slices.Sorted(maps.Keys(names)), &quotas); err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(quotas))
+	for group, quota := range quotas {
+		out[names[group]] = quota
+	}
+	return out, nil
 }

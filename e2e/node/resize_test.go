@@ -91,6 +91,9 @@ func TestTold(t *testing.T) {
 	f.facts.Listed = []observe.ListedContainer{own, {Pod: "kube-proxy", Container: "proxy"}}
 	apply(g, target, scenarios.Reconcile{Times: 1})
 	g.Expect(target.Told(t.Context())).To(HaveField("PodResources", []observe.ListedContainer{own}))
+	f.quotas = map[string]string{"/kubepods/pod": "max 100000", "/kubepods/pod/" + idOf("a/app"): "50000 100000"}
+	apply(g, target, scenarios.Reconcile{Times: 1})
+	g.Expect(target.Told(t.Context())).To(HaveField("CPUMax", map[string]string{"a": "max 100000", "a/app": "50000 100000"}))
 	f.on["Metrics"] = func(any) error { return errors.New("no metrics") }
 	_, err := target.Told(t.Context())
 	g.Expect(err).To(MatchError("no metrics"))
