@@ -34,9 +34,14 @@ func labOptions(cgroup string, w io.Writer) lab.Options {
 	return lab.Options{CgroupV1: cgroup == "v1", GoMod: pinlab.GoMod, GoSum: pinlab.GoSum, Say: func(text string) { fmt.Fprintln(w, "lab:", text) }}
 }
 
-// newLabTarget is the lab for these flags, telling what it does on w. With kind in
-// the lab its nodes are those of kind clusters in its machines.
+// newLabTarget is the lab for these flags, telling what it does on w.
 func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
+	return lab.New(labTargetOptions(f, w), nodeOptions(tools))
+}
+
+// labTargetOptions are those of a lab whose machines are targets. With kind in the
+// lab its nodes are those of kind clusters in its machines.
+func labTargetOptions(f runFlags, w io.Writer) lab.Options {
 	o := labOptions(f.cgroup, w)
 	if f.kind.inLab {
 		say := func(text string) { fmt.Fprintln(w, "kind:", text) }
@@ -44,7 +49,7 @@ func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
 		o.Making = func(ctx context.Context, relay node.Caller) { kind.Follow(ctx, relay, say) }
 		o.Failing = func(relay node.Caller) { kind.KeepRelayed(relay, say) }
 	}
-	return lab.New(o, nodeOptions(tools))
+	return o
 }
 
 // nodeOptions are what a node with a real kubelet takes from the simulator: the
