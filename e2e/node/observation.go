@@ -12,6 +12,7 @@ import (
 
 	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -64,6 +65,9 @@ func (t *Target) admissions() []observe.Admission {
 			// ended have become the pod's phase.
 			a.Admitted, a.Reason, a.Message = false, p.denied.reason, observe.Rejected+p.denied.message
 			p.over = true
+		}
+		if c := scenarios.Alone(p.spec); c != nil {
+			a.ExclusiveCPUs, _ = t.opts.Pinning(t.config, p.spec, c)
 		}
 		p.told = true
 		p.reported = true

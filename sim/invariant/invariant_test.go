@@ -519,9 +519,61 @@ func TestMemoryAccounted(t *testing.T) {
 	})
 }
 
+// On the small machine, with its core 0,4 reserved, 1,5 are free on NUMA node 0 and
+// 2-3,6-7 on node 1.
+func TestRoomAdmits(t *testing.T) {
+	asks := func(cpus int, reason string) func(*observe.Observation) {
+		return func(o *observe.Observation) {
+			o.Admissions = []observe.Admission{{Pod: "new", ExclusiveCPUs: cpus, Reason: reason}}
+		}
+	}
+	const full, affinity = "UnexpectedAdmissionError", "TopologyAffinityError"
+	set := func(policy, option string) func(*observe.Config) {
+		return func(c *observe.Config) {
+			c.TopologyManagerPolicy, c.CPUManagerPolicyOptions = policy, map[string]string{option: "true"}
+		}
+	}
+	half := []observe.Container{app("a", "app", "1")}
+	run(t, []checkCase{
+		{name: "all that is free", mutate: asks(6, full), want: invariant.RoomAdmits, detail: "pod new asks for 6 CPUs and is rejected (UnexpectedAdmissionError); free: CPUs 1-3,5-7"},
+		{name: "one more than is free", mutate: asks(7, full)},
+		{name: "held by another", containers: half, mutate: asks(6, full)},
+		{name: "rejected by the count of allocatable CPUs", mutate: asks(1, "OutOfcpu")},
+		{name: "more than CPUs asked for", mutate: asks(0, full)},
+		{name: "admitted", mutate: func(o *observe.Observation) { asks(1, "")(o); o.Admissions[0].Admitted = true }},
+		{name: "it ran before", mutate: func(o *observe.Observation) { asks(1, full)(o); o.Admissions[0].Readmission = true }},
+		{name: "another was asked first", mutate: func(o *observe.Observation) {
+			asks(1, full)(o)
+			o.Admissions = append(o.Admissions, observe.Admission{Pod: "b", Admitted: true})
+		}},
+		{name: "memory on nodes", config: func(c *observe.Config) { c.MemoryManagerPolicy = "Static" }, mutate: asks(1, affinity)},
+		{
+			name: "one node has them", config: set("single-numa-node", ""), mutate: asks(4, affinity), want: invariant.RoomAdmits,
+			detail: "pod new asks for 4 CPUs and is rejected (TopologyAffinityError); free on NUMA node 1: CPUs 2-3,6-7",
+		},
+		{name: "two nodes have them", config: set("restricted", ""), mutate: asks(5, affinity)},
+		{
+			name: "whole cores", config: set("none", "full-pcpus-only"), mutate: asks(6, "SMTAlignmentError"), want: invariant.RoomAdmits,
+			detail: "pod new asks for 6 CPUs and is rejected (SMTAlignmentError); free: CPUs 1-3,5-7",
+		},
+		{name: "no whole core", config: set("none", "full-pcpus-only"), mutate: asks(3, "SMTAlignmentError")},
+		{
+			name: "half a core is no room", config: set("none", "full-pcpus-only"), containers: []observe.Container{app("a", "app", "2-3,6-7")},
+			mutate: func(o *observe.Observation) {
+				o.Config.Reserved = "0-1,4"
+				asks(2, "SMTAlignmentError")(o)
+			},
+		},
+		{
+			name: "cores differ in size", config: set("none", "full-pcpus-only"), mutate: asks(2, "SMTAlignmentError"),
+			machine: func(p *hwprofiles.Profile) { p.CPUs[7].Online = false },
+		},
+	})
+}
+
 func TestNamesAndDocs(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(invariant.Names()).To(HaveLen(13))
+	g.Expect(invariant.Names()).To(HaveLen(14))
 	for _, name := range invariant.Names() {
 		g.Expect(len(invariant.Doc(name))).To(BeNumerically(">", 100), name)
 	}

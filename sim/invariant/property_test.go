@@ -235,6 +235,15 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			o.Admissions = []observe.Admission{{Pod: "ran", Readmission: true, Reason: "TopologyAffinityError"}}
 			return true
 		},
+		invariant.RoomAdmits: func(_ *rapid.T, o *observe.Observation) bool {
+			free := o.SharedPool.Set().Difference(o.Config.Reserved.Set())
+			if free.IsEmpty() || o.Config.CPUManagerPolicyOptions["full-pcpus-only"] == "true" {
+				return false
+			}
+			o.Config.MemoryManagerPolicy = "None"
+			o.Admissions = []observe.Admission{{Pod: "new", ExclusiveCPUs: 1, Reason: "UnexpectedAdmissionError"}}
+			return true
+		},
 		invariant.MemoryAccounted: func(t *rapid.T, o *observe.Observation) bool {
 			o.NUMAMemory = []observe.NUMAMemory{{Allocatable: 100, Free: rapid.Uint64Range(0, 99).Draw(t, "free")}}
 			return true

@@ -15,6 +15,7 @@ const (
 	RestartStarts        = "restart-starts"
 	RestartKeepsPods     = "restart-keeps-pods"
 	MemoryAccounted      = "memory-accounted"
+	RoomAdmits           = "room-admits"
 )
 
 // invariants lists all rules with their documentation.
@@ -127,6 +128,16 @@ func invariants() []invariant {
 			"On every NUMA node, the memory manager's free and reserved memory add up to the allocatable memory " +
 				"(KEP-1769). When they do not, pods are rejected though there is memory, or admitted though there is none.",
 			memoryAccounted,
+		},
+		{
+			RoomAdmits,
+			"A pod that fits is admitted. A pod whose one container asks for CPUs of its own and nothing else that " +
+				"lies on NUMA nodes is not rejected by the managers while that many CPUs are free and not reserved: whole cores " +
+				"of them with full-pcpus-only (KEP-2625), and on one NUMA node with single-numa-node and restricted " +
+				"(KEP-693). The scheduler has counted the same CPUs and sent the pod there; rejected, it is made " +
+				"anew and sent there again. With the memory manager's Static policy it is not checked, nor where cores " +
+				"differ in size and full-pcpus-only is on.",
+			roomAdmits,
 		},
 	}
 }

@@ -180,6 +180,10 @@ type Admission struct {
 	Message string `json:"message,omitempty"`
 	// Readmission marks a pod that ran before the kubelet started.
 	Readmission bool `json:"readmission,omitempty"`
+	// ExclusiveCPUs counts the CPUs that a pod of a single container asked for
+	// as its own; 0 where it has more containers, or asks for more than CPUs and
+	// plain memory.
+	ExclusiveCPUs int `json:"exclusiveCPUs,omitempty"`
 }
 
 // Rejected begins the message of a pod that was rejected, in its status; the
