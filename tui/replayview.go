@@ -61,9 +61,9 @@ func (m *Model) drawReplay(a paint.Area) {
 }
 
 func (r *replay) drawPods(l exploreLayout) {
-	note := fmt.Sprintf("%d", len(r.rows))
+	note := podCount(r.rows)
 	if l.stacked {
-		note = "tab: changes, log"
+		note += " · tab: changes, log"
 	}
 	if r.filter.text != "" {
 		note = "/" + r.filter.text
