@@ -33,11 +33,11 @@ func (e *explore) paneLines(width int) []view.Line {
 func changeLines(f *frame) []view.Line {
 	lines := []view.Line{{Text: f.step.Event, Role: paint.Title}}
 	for _, v := range f.step.Violations {
-		role, note := paint.Bad, ""
+		sign, role, note := "! ", paint.Bad, ""
 		if v.Expected {
-			role, note = paint.Warn, " (expected)"
+			sign, role, note = "△ ", paint.Warn, " (expected)" // as on the timeline
 		}
-		lines = append(lines, view.Line{Text: "! " + v.Invariant + ": " + v.Detail + note, Role: role})
+		lines = append(lines, view.Line{Text: sign + v.Invariant + ": " + v.Detail + note, Role: role})
 	}
 	for _, text := range f.step.Failures {
 		lines = append(lines, view.Line{Text: "✗ " + text, Role: paint.Bad})

@@ -120,9 +120,9 @@ func (e *explore) paneNote(stacked bool) string {
 		return "tab: pods"
 	}
 	if stacked {
-		return "[ ] turn · shift+tab: pods"
+		return "[ and ] turn · shift+tab: pods"
 	}
-	return "[ ] turn"
+	return "[ and ] turn"
 }
 
 func (m *Model) drawPods(l exploreLayout) {

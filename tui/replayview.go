@@ -54,7 +54,7 @@ func (m *Model) drawReplay(a paint.Area) {
 		r.drawPods(l)
 	}
 	if l.pane.H > 0 {
-		view.Rule(l.paneRule, replayTabs(), r.tab, r.focus == onPane, string(r.rec.Result.Verdict))
+		view.Rule(l.paneRule, replayTabs(), r.tab, r.focus == onPane, "verdict: "+string(r.rec.Result.Verdict))
 		view.Text(l.pane, r.lines, r.paneFrom)
 	}
 	view.Down(l.beside)
