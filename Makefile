@@ -94,7 +94,7 @@ BOOTS ?= 20
 boots: build lab-deps
 	$(BIN)/pinlab lab boots --profile $(LAB_PROFILE) --times $(BOOTS)
 
-# The pictures of the explorer in docs/, from real sessions in tmux.
+# The pictures in docs/, those of the explorer from real sessions in tmux.
 screenshots: build tui-deps
 	docs/img/make.sh
 

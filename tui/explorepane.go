@@ -146,8 +146,10 @@ func explainLines(text string) []view.Line {
 			lines[i].Role = paint.Bad
 		case strings.Contains(t, "PINNED"):
 			lines[i].Role = paint.Good
-		case strings.HasPrefix(t, "Assumed") || strings.HasPrefix(t, "Machine") || strings.HasPrefix(t, "Order") || strings.HasPrefix(t, "         "):
+		case strings.HasPrefix(t, "Assumed") || strings.HasPrefix(t, "Machine") || strings.HasPrefix(t, "Order"):
 			lines[i].Role = paint.Dim
+		case i > 0 && lines[i-1].Role == paint.Dim && strings.HasPrefix(t, "  "):
+			lines[i].Role = paint.Dim // goes on
 		}
 	}
 	return lines

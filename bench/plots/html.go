@@ -64,10 +64,12 @@ func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 		Machine     string
 		Same        string
 		Subtracted  string
+		NoGrowth    string
 		Curves      []template.HTML
 		Unfinished  []row
 	}{Mark: template.HTML(mark), Environment: r.Environment, Warnings: r.Warnings, Curves: curves} // #nosec: a constant
 	data.Machine, data.Same, data.Subtracted = report.Machine(r.Results), report.Same(r.Results), report.Subtracted(r.Results)
+	data.NoGrowth = report.NoGrowth(r)
 	for _, g := range r.Growth {
 		data.Growth = append(data.Growth, growthRow{g, report.Axis(g.Along), growth.Sizes(g), strings.ReplaceAll(g.Of, "/", ", "), report.Rather(g)})
 	}

@@ -67,6 +67,9 @@ func Table(w io.Writer, r *record.Report) error {
 	diskTable(&buf, r.Results, differ)
 	unfinished(&buf, r.Results)
 	growthTable(&buf, r.Growth)
+	if text := NoGrowth(r); text != "" {
+		fmt.Fprintf(&buf, "\n%s\n", text)
+	}
 	_, err := w.Write(buf.Bytes())
 	return err
 }
@@ -247,6 +250,19 @@ func growthTable(w io.Writer, list []record.Growth) {
 		})
 	}
 	rows(w, 4, lines)
+}
+
+// NoGrowth says why machines of several sizes show no growth; empty where they do,
+// or where nobody would look for one.
+func NoGrowth(r *record.Report) string {
+	machines := map[string]bool{}
+	for i := range r.Results {
+		machines[r.Results[i].Config.Profile] = true
+	}
+	if len(r.Growth) > 0 || len(machines) < 3 {
+		return ""
+	}
+	return "no growth: a fit wants three machines or more that differ in their CPUs alone, or in their NUMA nodes alone, with as many pods"
 }
 
 // Rather is the growth by a factor that fits better than a power, if one does.

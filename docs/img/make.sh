@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the pictures of the explorer anew, from real sessions in tmux:
+# Makes the pictures anew, those of the explorer from real sessions in tmux:
 #
-#   make screenshots              # all four
-#   docs/img/make.sh bench        # one of explore, replay, bench, verify
+#   make screenshots              # all
+#   docs/img/make.sh bench        # one of explore, replay, bench, verify, plots
 #   TARGET=lab docs/img/make.sh verify   # what a real kubelet's node shows
 #
 # OUT is where they go, else where they are.
@@ -89,6 +89,15 @@ verify() {
 	take verify
 }
 
-for view in "${@:-explore replay bench verify}"; do
+# What 'pinlab bench' draws.
+plots() {
+	"$pinlab" bench --profile xeon-2s24c-smt2 --topology-policy none --topology-policy single-numa-node \
+		--fill empty --fill half --fill nearly-full --storage memory --operation admit \
+		--repetitions 5 --time 200ms --svg-dir "$work/plots" >/dev/null
+	cp "$work/plots/ecdf-admit.svg" "$out/bench-ecdf-admit.svg"
+	cp "$work/plots/box-admit.svg" "$out/bench-box-admit.svg"
+}
+
+for view in "${@:-explore replay bench verify plots}"; do
 	for name in $view; do "$name"; done
 done
