@@ -20,7 +20,7 @@ GOFUMPT_VERSION     := v0.12.0
 STATICCHECK := $(BIN)/staticcheck-$(STATICCHECK_VERSION)
 GOFUMPT     := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 
-.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab e2e-kind lab-deps tui-deps boots agree
+.PHONY: build run test unit race lint fmt bench fuzz fuzz-quick goldens clean e2e e2e-lab e2e-kind lab-deps tui-deps boots agree screenshots
 
 build:
 	$(GO) build -o $(BIN)/pinlab ./cmd/pinlab
@@ -93,6 +93,10 @@ e2e-kind: build lab-deps
 BOOTS ?= 20
 boots: build lab-deps
 	$(BIN)/pinlab lab boots --profile $(LAB_PROFILE) --times $(BOOTS)
+
+# The pictures in docs/, those of the explorer from real sessions in tmux.
+screenshots: build tui-deps
+	docs/img/make.sh
 
 # The explorer is tried in tmux, too. Where that cannot be installed the test says
 # so and is left out; with REQUIRE_TMUX=1 it fails.

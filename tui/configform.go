@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // field is one line of the form: a choice, or a text where there are none.
@@ -25,6 +26,7 @@ type field struct {
 // configForm edits the kubelet's configuration; what has changed becomes the
 // patch of a restart.
 type configForm struct {
+	framed
 	fields  []field
 	at, top int
 	editing bool
@@ -159,27 +161,63 @@ func (f *configForm) paste(text string) {
 	}
 }
 
-// click selects a field; on the selected one it is the next choice, or edits.
+// valueColumn is where the values begin.
+const valueColumn = 36
+
+// click selects a field; on its value, or when it is selected already, it is the
+// next choice (the one before, on the left arrow), or edits. What was being edited
+// is taken.
 func (f *configForm) click(m *Model, x, y int) tea.Cmd {
+	if k, ok := f.hinted(x, y); ok {
+		return f.key(m, k)
+	}
 	i := f.top + y - f.rows.Y
-	if f.editing || !f.rows.Contains(x, y) || i >= len(f.fields) {
+	if !f.rows.Contains(x, y) || i >= len(f.fields) {
 		return nil
 	}
-	if i == f.at {
-		return f.key(m, tea.KeyPressMsg{Code: tea.KeySpace, Text: " "})
+	if f.editing && i == f.at {
+		f.input.click(x, y)
+		return nil
 	}
+	if f.editing {
+		f.key(m, pressOf("enter"))
+	}
+	again := i == f.at
 	f.at = i
+	switch at := x - f.rows.X - valueColumn; {
+	case at < 0 && !again:
+	case at == 0 && len(f.fields[i].choices) > 0:
+		f.fields[i].turn(-1)
+	default:
+		return f.key(m, pressOf("space"))
+	}
 	return nil
 }
 
 func (f *configForm) arrange(a paint.Area) {
-	in := centre(a, 70, len(f.fields)+6).Inside()
+	in := f.frame(centre(a, 70, len(f.fields)+4), f.keys()...)
 	f.rows = in.Sub(0, 0, in.W, in.H-2)
 	f.top = scroll(f.top, f.rows.H, f.at, len(f.fields))
+	f.input.arrange(f.value(f.rows, f.at-f.top))
+}
+
+func (f *configForm) value(rows paint.Area, y int) paint.Area {
+	return rows.Sub(valueColumn, y, rows.W-valueColumn, 1)
+}
+
+// keys are those of the last line, for the selected field.
+func (f *configForm) keys() []view.Hint {
+	switch {
+	case f.editing:
+		return []view.Hint{{Key: "enter", Text: "take it"}, {Key: "esc", Text: "leave it as it was"}}
+	case len(f.fields[f.at].choices) == 0:
+		return []view.Hint{{Key: "enter", Text: "edit"}, {Key: "esc", Text: "close"}}
+	}
+	return []view.Hint{{Key: "space", Text: "change"}, {Key: "enter", Text: "restart the kubelet with it"}, {Key: "esc", Text: "close"}}
 }
 
 func (f *configForm) draw(a paint.Area) {
-	in := middle(a, 70, len(f.fields)+6).Box("kubelet configuration")
+	in := middle(a, 70, len(f.fields)+4).Box("kubelet configuration")
 	rows := in.Sub(0, 0, in.W, in.H-2)
 	for y := range rows.H {
 		i := f.top + y
@@ -188,7 +226,7 @@ func (f *configForm) draw(a paint.Area) {
 		}
 		x := f.fields[i]
 		rows.Print(0, y, x.name, paint.Text, 0)
-		value := rows.Sub(36, y, rows.W-36, 1)
+		value := f.value(rows, y)
 		role := paint.Text
 		if x.value != x.before {
 			role = paint.Warn
@@ -208,12 +246,5 @@ func (f *configForm) draw(a paint.Area) {
 			rows.Invert(y)
 		}
 	}
-	hint := "h l space change, enter restarts the kubelet with it, esc closes"
-	switch {
-	case f.editing:
-		hint = "enter takes it, esc leaves it as it was"
-	case len(f.fields[f.at].choices) == 0:
-		hint = "enter edits it; on another line it restarts the kubelet"
-	}
-	in.Print(0, in.H-1, hint, paint.Dim, 0)
+	f.drawLast(in)
 }

@@ -47,7 +47,7 @@ func (m *Model) exploreAction(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case key.Matches(k, keys.Fault):
 		m.pickFault()
 	case key.Matches(k, keys.Step):
-		m.askStep("a step, as in a scenario file", "")
+		m.askStep("a step, as in a scenario file", "", "for example  offlineCPUs: \"3\"   advance: 10s   clobberCPUSet: {container: web/app, cpus: \"0-3\"}")
 	case key.Matches(k, keys.Save):
 		m.askSave()
 	default:
@@ -88,10 +88,8 @@ func (m *Model) endContainer(step string) tea.Cmd {
 }
 
 // askStep takes any step of the scenario format.
-func (m *Model) askStep(title, text string) {
-	p := newPrompt(title, text, []string{
-		"for example  offlineCPUs: \"3\"   advance: 10s   clobberCPUSet: {container: web/app, cpus: \"0-3\"}",
-	}, func(m *Model, text string) (tea.Cmd, error) {
+func (m *Model) askStep(title, text, help string) {
+	p := newPrompt(title, text, []string{help}, func(m *Model, text string) (tea.Cmd, error) {
 		var step map[string]any
 		if err := yaml.Unmarshal([]byte(text), &step); err != nil || len(step) == 0 {
 			return nil, errors.New("want one step, like deletePod: web-0")

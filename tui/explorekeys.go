@@ -135,7 +135,11 @@ func (m *Model) exploreClick(x, y int) tea.Cmd {
 			return m.askExplain()
 		}
 	case l.paneRule.Contains(x, y), l.pane.Contains(x, y):
-		if l.paneRule.Contains(x, y) && !l.stacked {
+		if l.paneRule.Contains(x, y) && (!l.stacked || e.focus != onList) {
+			if back := len([]rune(e.paneNote(l.stacked))) + 3; l.stacked && x >= l.paneRule.X+l.paneRule.W-back {
+				e.turnTo(onList) // as the words there say
+				return nil
+			}
 			e.tab = view.TabAt(l.paneRule.W, exploreTabs(), e.tab, x-l.paneRule.X)
 		}
 		e.turnTo(onPane)

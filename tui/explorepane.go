@@ -33,11 +33,11 @@ func (e *explore) paneLines(width int) []view.Line {
 func changeLines(f *frame) []view.Line {
 	lines := []view.Line{{Text: f.step.Event, Role: paint.Title}}
 	for _, v := range f.step.Violations {
-		role, note := paint.Bad, ""
+		sign, role, note := "! ", paint.Bad, ""
 		if v.Expected {
-			role, note = paint.Warn, " (expected)"
+			sign, role, note = "△ ", paint.Warn, " (expected)" // as on the timeline
 		}
-		lines = append(lines, view.Line{Text: "! " + v.Invariant + ": " + v.Detail + note, Role: role})
+		lines = append(lines, view.Line{Text: sign + v.Invariant + ": " + v.Detail + note, Role: role})
 	}
 	for _, text := range f.step.Failures {
 		lines = append(lines, view.Line{Text: "✗ " + text, Role: paint.Bad})
@@ -146,8 +146,10 @@ func explainLines(text string) []view.Line {
 			lines[i].Role = paint.Bad
 		case strings.Contains(t, "PINNED"):
 			lines[i].Role = paint.Good
-		case strings.HasPrefix(t, "Assumed") || strings.HasPrefix(t, "Machine") || strings.HasPrefix(t, "Order") || strings.HasPrefix(t, "         "):
+		case strings.HasPrefix(t, "Assumed") || strings.HasPrefix(t, "Machine") || strings.HasPrefix(t, "Order"):
 			lines[i].Role = paint.Dim
+		case i > 0 && lines[i-1].Role == paint.Dim && strings.HasPrefix(t, "  "):
+			lines[i].Role = paint.Dim // goes on
 		}
 	}
 	return lines

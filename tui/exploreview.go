@@ -120,18 +120,18 @@ func (e *explore) paneNote(stacked bool) string {
 		return "tab: pods"
 	}
 	if stacked {
-		return "shift+tab: pods"
+		return "[ and ] turn · shift+tab: pods"
 	}
-	return ""
+	return "[ and ] turn"
 }
 
 func (m *Model) drawPods(l exploreLayout) {
 	e := m.explore
-	note := fmt.Sprintf("%d", len(e.rows))
+	note := podCount(e.rows)
 	if f := e.filter.text; f != "" || e.filter.typing {
 		note = "/" + f
 	} else if l.stacked {
-		note = "tab: explain, changes, log"
+		note += " · tab: explain, changes, log"
 	}
 	view.Rule(l.listRule, []string{"pods"}, 0, e.focus == onList, note)
 	if len(e.rows) == 0 {
@@ -139,7 +139,7 @@ func (m *Model) drawPods(l exploreLayout) {
 		if e.filter.text != "" {
 			text = "no pod matches /" + e.filter.text
 		}
-		l.list.Print(0, 0, text, paint.Dim, 0)
+		view.Text(l.list, view.Wrap(view.Lines(text, paint.Dim), l.list.W), 0)
 		return
 	}
 	t := view.Table{Head: podHead(), Selected: e.at()}
@@ -148,6 +148,29 @@ func (m *Model) drawPods(l exploreLayout) {
 	}
 	t.From = e.top
 	t.Draw(l.list)
+}
+
+// podCount counts pods, and containers where they are more.
+func podCount(rows []podRow) string {
+	pods, containers := map[string]bool{}, 0
+	for i := range rows {
+		pods[rows[i].pod] = true
+		if rows[i].container != nil {
+			containers++
+		}
+	}
+	text := counted(len(pods), "pod")
+	if containers > len(pods) {
+		text += ", " + counted(containers, "container")
+	}
+	return text
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // scroll is the first of the rows shown, so that one of them is in sight.

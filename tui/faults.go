@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pinlab/pinlab/hwprofiles"
+	"github.com/pinlab/pinlab/sim/observe"
 )
 
 // pickFault chooses what goes wrong. Each is a step, shown before it happens so
@@ -14,7 +15,7 @@ func (m *Model) pickFault() {
 	e := m.explore
 	ref, cpu := "", fmt.Sprint(e.cpu)
 	if row := e.row(); row != nil && row.container != nil {
-		ref = row.container.Ref()
+		ref = e.runs(row)
 	}
 	container := ""
 	if ref != "" {
@@ -23,7 +24,7 @@ func (m *Model) pickFault() {
 	var choices []choice
 	add := func(name, note, step string) {
 		choices = append(choices, choice{name: name, note: note, do: func(m *Model) tea.Cmd {
-			m.askStep(name, step)
+			m.askStep(name, step, "the step that does it; change it as you like")
 			return nil
 		}})
 	}
@@ -46,4 +47,18 @@ func (m *Model) pickFault() {
 	add("another machine", "the same disk, a BIOS setting changed; takes effect at the next start", "swapProfile: "+other)
 	add("clear all faults", "", "clearFaults: {}")
 	m.overlay = newPicker("inject a fault", choices)
+}
+
+// runs is the container of a row, or one of its pod that runs where it does not:
+// a fault of what has ended shows nothing.
+func (e *explore) runs(row *podRow) string {
+	if row.container.State == observe.StateRunning {
+		return row.container.Ref()
+	}
+	for i := range e.rows {
+		if c := e.rows[i].container; c != nil && c.Pod == row.pod && c.State == observe.StateRunning {
+			return c.Ref()
+		}
+	}
+	return row.container.Ref()
 }

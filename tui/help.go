@@ -10,6 +10,7 @@ import (
 
 // helpBox shows the key map of a view.
 type helpBox struct {
+	framed
 	groups []keyGroup
 	from   int
 	height int // lines that fit
@@ -65,7 +66,7 @@ func (h *helpBox) arrange(a paint.Area) {
 		h.total = max(h.total, len(p))
 	}
 	h.total += 2
-	h.height = centre(a, a.W, h.total+2).Inside().H
+	h.height = h.frame(centre(a, a.W, h.total+2)).H
 	h.from = max(min(h.from, h.total-h.height), 0)
 }
 

@@ -15,6 +15,25 @@ const maxInput = 16 << 10
 type input struct {
 	text []rune
 	at   int
+	// line is where it was arranged, from the first rune that is in sight there.
+	line paint.Area
+	from int
+}
+
+// inputMark stands before the text.
+const inputMark = "> "
+
+// arrange keeps the cursor in sight.
+func (in *input) arrange(line paint.Area) {
+	in.line = line
+	in.from = scroll(in.from, line.W-len(inputMark), in.at, len(in.text)+1)
+}
+
+// click puts the cursor to the rune that was clicked, or behind the last one.
+func (in *input) click(x, y int) {
+	if in.line.Contains(x, y) {
+		in.at = max(min(in.from+x-in.line.X-len(inputMark), len(in.text)), 0)
+	}
 }
 
 func newInput(text string) input {
@@ -93,10 +112,9 @@ func (in *input) key(k tea.KeyPressMsg) {
 
 // draw shows the part of the line around the cursor.
 func (in *input) draw(a paint.Area) {
-	x := a.Print(0, 0, "> ", paint.Key, 0)
+	x := a.Print(0, 0, inputMark, paint.Key, 0)
 	text := append(in.text[:len(in.text):len(in.text)], ' ')
-	from := max(in.at-(a.W-x)+1, 0)
-	for i := from; i < len(text) && x < a.W; i++ {
+	for i := in.from; i < len(text) && x < a.W; i++ {
 		attr := paint.Attr(0)
 		if i == in.at {
 			attr = paint.Reverse

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // choice is a line of a picker.
@@ -17,6 +18,7 @@ type choice struct {
 
 // picker chooses one of a list; typing after / narrows it.
 type picker struct {
+	framed
 	title   string
 	choices []choice
 	shown   []int
@@ -27,8 +29,8 @@ type picker struct {
 	typed     func(m *Model, text string) tea.Cmd
 	typedHint string
 
-	box paint.Area // where the list is
-	top int
+	rows paint.Area // where the list is
+	top  int
 }
 
 func newPicker(title string, choices []choice) *picker {
@@ -51,7 +53,7 @@ func (p *picker) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
 	if p.typing && p.typeKey(k) {
 		return nil
 	}
-	page := max(p.box.H, 1)
+	page := max(p.rows.H, 1)
 	switch {
 	case k.String() == "esc" && p.filter != "":
 		p.filter, p.typing = "", false
@@ -115,47 +117,75 @@ func (p *picker) choose(m *Model) tea.Cmd {
 	return p.choices[p.shown[p.at]].do(m)
 }
 
+// click chooses what is clicked; a click on the first line begins to filter.
 func (p *picker) click(m *Model, x, y int) tea.Cmd {
-	if !p.box.Contains(x, y) {
-		return nil
+	if k, ok := p.hinted(x, y); ok {
+		if k.Text == "/" {
+			p.typing = true
+			return nil
+		}
+		return p.key(m, k)
 	}
-	i := p.top + y - p.box.Y
-	if i >= len(p.shown) {
-		return nil
+	if y == p.rows.Y-1 {
+		p.typing = true
 	}
-	if i == p.at {
-		return p.choose(m)
+	i := p.top + y - p.rows.Y
+	if !p.rows.Contains(x, y) || i >= len(p.shown) {
+		return nil
 	}
 	p.at = i
-	return nil
+	return p.choose(m)
 }
 
 // size is how large the box wants to be, and how wide the column of names is.
 func (p *picker) size(a paint.Area) (width, height, name int) {
-	width, name = len([]rune(p.title))+8, 0
 	for _, c := range p.choices {
 		name = max(name, len([]rune(c.name)))
 	}
 	name = min(name, 40)
+	width = p.wants(name)
+	return min(max(width, 48), a.W-4), min(len(p.choices)+5+p.detail(a, width, name), a.H-2), name
+}
+
+// wants is the width at which nothing would be cut.
+func (p *picker) wants(name int) int {
+	width := len([]rune(p.title)) + 8
 	for _, c := range p.choices {
 		width = max(width, name+2+len([]rune(c.note))+4)
 	}
-	return min(max(width, 48), a.W-4), min(len(p.choices)+5, a.H-2), name
+	return width
+}
+
+// detail is how many lines there are for the whole note of the selected choice:
+// none where all notes have room beside their names.
+func (p *picker) detail(a paint.Area, width, name int) int {
+	const few = 14 // a list of less lines needs them itself
+	room := a.W - 8
+	if width <= a.W-4 || a.H < few {
+		return 0
+	}
+	most := 0
+	for _, c := range p.choices {
+		if len([]rune(c.note)) > room-name-2 {
+			most = max(most, len(paint.Wrap(c.note, room)))
+		}
+	}
+	return min(most, 3)
 }
 
 // list is the part of the box's inside that has the choices.
-func (p *picker) list(in paint.Area) paint.Area { return in.Sub(0, 1, in.W, in.H-2) }
+func (p *picker) list(in paint.Area, detail int) paint.Area { return in.Sub(0, 1, in.W, in.H-2-detail) }
 
 func (p *picker) arrange(a paint.Area) {
-	width, height, _ := p.size(a)
-	p.box = p.list(centre(a, width, height).Inside())
-	p.top = min(max(p.top, p.at-p.box.H+1), p.at)
+	width, height, name := p.size(a)
+	in := p.frame(centre(a, width, height), view.Hint{Key: "enter", Text: "choose"}, view.Hint{Key: "/", Text: "filter"}, view.Hint{Key: "esc", Text: "close"})
+	p.rows = p.list(in, p.detail(a, p.wants(name), name))
+	p.top = min(max(p.top, p.at-p.rows.H+1), p.at)
 }
 
 func (p *picker) draw(a paint.Area) {
 	width, height, name := p.size(a)
 	in := middle(a, width, height).Box(p.title)
-	hint := "enter chooses, / filters, esc closes"
 	switch {
 	case p.typing || p.filter != "":
 		x := in.Print(0, 0, "/", paint.Key, 0)
@@ -166,8 +196,8 @@ func (p *picker) draw(a paint.Area) {
 	default:
 		in.Print(0, 0, fmt.Sprintf("%d of %d", min(p.at+1, len(p.shown)), len(p.shown)), paint.Dim, 0)
 	}
-	in.Print(0, in.H-1, hint, paint.Dim, 0)
-	box := p.list(in)
+	p.drawLast(in)
+	box := p.list(in, p.detail(a, p.wants(name), name))
 	if len(p.shown) == 0 {
 		text := "nothing matches"
 		if p.typed != nil {
@@ -175,6 +205,9 @@ func (p *picker) draw(a paint.Area) {
 		}
 		box.Print(0, 0, text, paint.Dim, 0)
 		return
+	}
+	for y, line := range paint.Wrap(p.choices[p.shown[p.at]].note, in.W) {
+		in.Sub(0, 1+box.H, in.W, in.H-2-box.H).Print(0, y, line, paint.Dim, 0)
 	}
 	for y := range box.H {
 		i := p.top + y

@@ -4,10 +4,12 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pinlab/pinlab/tui/paint"
+	"github.com/pinlab/pinlab/tui/view"
 )
 
 // prompt asks for a line of text.
 type prompt struct {
+	framed
 	title string
 	help  []string
 	input input
@@ -43,21 +45,36 @@ func (p *prompt) paste(text string) {
 	p.input.insert(text)
 }
 
-func (p *prompt) arrange(paint.Area) {}
-
-func (p *prompt) click(*Model, int, int) tea.Cmd { return nil }
-
-func (p *prompt) draw(a paint.Area) {
+// place is where the box is, and what stands above and below the line of input.
+func (p *prompt) place(a paint.Area) (box paint.Area, help, problem []string) {
 	width := min(max(a.W-4, 20), 100)
-	var problem []string
 	if p.problem != "" {
 		problem = paint.Wrap(p.problem, width-4)
 	}
-	var help []string
 	for _, line := range p.help {
 		help = append(help, paint.Wrap(line, width-4)...)
 	}
-	in := middle(a, width, 5+len(problem)+len(help)).Box(p.title)
+	return centre(a, width, 5+len(problem)+len(help)), help, problem
+}
+
+func (p *prompt) arrange(a paint.Area) {
+	box, help, _ := p.place(a)
+	in := p.frame(box, view.Hint{Key: "enter", Text: "take it"}, view.Hint{Key: "esc", Text: "close"})
+	p.input.arrange(in.Sub(0, len(help), in.W, 1))
+}
+
+// click puts the cursor where the line of input is clicked.
+func (p *prompt) click(m *Model, x, y int) tea.Cmd {
+	if k, ok := p.hinted(x, y); ok {
+		return p.key(m, k)
+	}
+	p.input.click(x, y)
+	return nil
+}
+
+func (p *prompt) draw(a paint.Area) {
+	box, help, problem := p.place(a)
+	in := middle(a, box.W, box.H).Box(p.title)
 	y := 0
 	for _, line := range help {
 		in.Print(0, y, line, paint.Dim, 0)
@@ -69,14 +86,14 @@ func (p *prompt) draw(a paint.Area) {
 		in.Print(0, y, line, paint.Bad, 0)
 		y++
 	}
-	in.Print(0, in.H-1, "enter takes it, esc closes", paint.Dim, 0)
+	p.drawLast(in)
 }
 
 // confirm asks before something is lost.
 type confirm struct {
+	framed
 	title, question string
 	yes             func(m *Model) tea.Cmd
-	line            paint.Area // with the answers
 }
 
 func (c *confirm) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
@@ -94,22 +111,11 @@ func (c *confirm) paste(string) {}
 
 // click takes the words of the last line for their keys.
 func (c *confirm) click(m *Model, x, y int) tea.Cmd {
-	switch {
-	case y != c.line.Y || x < c.line.X || x >= c.line.X+len(confirmYes)+len(confirmNo):
-		return nil
-	case x < c.line.X+len(confirmYes):
-		m.overlay = nil
-		return c.yes(m)
+	if k, ok := c.hinted(x, y); ok {
+		return c.key(m, k)
 	}
-	m.overlay = nil
 	return nil
 }
-
-// The last line of a confirm.
-const (
-	confirmYes = "y yes   "
-	confirmNo  = "n no"
-)
 
 func (c *confirm) place(a paint.Area) (width int, lines []string) {
 	width = min(max(a.W-4, 20), 72)
@@ -118,8 +124,7 @@ func (c *confirm) place(a paint.Area) (width int, lines []string) {
 
 func (c *confirm) arrange(a paint.Area) {
 	width, lines := c.place(a)
-	in := centre(a, width, len(lines)+4).Inside()
-	c.line = in.Sub(0, in.H-1, in.W, 1)
+	c.frame(centre(a, width, len(lines)+4), view.Hint{Key: "y", Text: "yes"}, view.Hint{Key: "n", Text: "no"})
 }
 
 func (c *confirm) draw(a paint.Area) {
@@ -128,8 +133,5 @@ func (c *confirm) draw(a paint.Area) {
 	for y, line := range lines {
 		in.Print(0, y, line, paint.Text, 0)
 	}
-	x := in.Print(0, in.H-1, confirmYes[:1], paint.Key, 0)
-	x = in.Print(x, in.H-1, confirmYes[1:], paint.Dim, 0)
-	x = in.Print(x, in.H-1, confirmNo[:1], paint.Key, 0)
-	in.Print(x, in.H-1, confirmNo[1:], paint.Dim, 0)
+	c.drawLast(in)
 }

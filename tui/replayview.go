@@ -54,16 +54,16 @@ func (m *Model) drawReplay(a paint.Area) {
 		r.drawPods(l)
 	}
 	if l.pane.H > 0 {
-		view.Rule(l.paneRule, replayTabs(), r.tab, r.focus == onPane, string(r.rec.Result.Verdict))
+		view.Rule(l.paneRule, replayTabs(), r.tab, r.focus == onPane, "verdict: "+string(r.rec.Result.Verdict))
 		view.Text(l.pane, r.lines, r.paneFrom)
 	}
 	view.Down(l.beside)
 }
 
 func (r *replay) drawPods(l exploreLayout) {
-	note := fmt.Sprintf("%d", len(r.rows))
+	note := podCount(r.rows)
 	if l.stacked {
-		note = "tab: changes, log"
+		note += " · tab: changes, log"
 	}
 	if r.filter.text != "" {
 		note = "/" + r.filter.text

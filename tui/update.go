@@ -94,7 +94,14 @@ func names() []ViewName { return []ViewName{ViewExplore, ViewReplay, ViewBench, 
 
 func (m *Model) clicked(x, y int) tea.Cmd {
 	if m.overlay != nil {
+		if !m.overlay.bounds().Contains(x, y) {
+			m.overlay = nil
+			return nil
+		}
 		return m.overlay.click(m, x, y)
+	}
+	if y == m.h-1 && !m.filter().typing {
+		return m.hintClicked(x)
 	}
 	if y == 0 {
 		// The header is laid out as it is drawn.
@@ -114,6 +121,15 @@ func (m *Model) clicked(x, y int) tea.Cmd {
 		m.benchClick(x, y)
 	case ViewExplore:
 		return m.exploreClick(x, y)
+	}
+	return nil
+}
+
+// hintClicked takes a key of the last line for pressed.
+func (m *Model) hintClicked(x int) tea.Cmd {
+	bindings := m.keys.hints(m.view, m.onMap())
+	if i := view.HintAt(m.w, m.hints(), x); i >= 0 {
+		return m.pressed(pressOf(bindings[i].Keys()[0]))
 	}
 	return nil
 }

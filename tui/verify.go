@@ -244,7 +244,7 @@ func (v *verify) paneLines(width int) (lines []view.Line, at int) {
 
 // verifyRows are assigned against actual.
 func (v *verify) table(focused bool) view.Table {
-	t := view.Table{Head: []string{"", "POD/CONTAINER", "ASSIGNED", "ACTUAL", "THREADS", ""}, Selected: -1}
+	t := view.Table{Head: []string{"", "POD/CONTAINER", "ASSIGNED", "ACTUAL", "THREADS", "RESULT"}, Selected: -1}
 	for i := range v.rows {
 		r := &v.rows[i]
 		c := r.container

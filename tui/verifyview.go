@@ -55,9 +55,9 @@ func (m *Model) drawVerify(a paint.Area) {
 	v.draw(l.grid, v.focus == onMap)
 	v.drawLegend(l, v.legend())
 	if l.list.H > 0 {
-		note := fmt.Sprintf("%d", len(v.rows))
+		note := podCount(v.rows)
 		if l.stacked {
-			note = "tab: findings"
+			note += " · tab: findings"
 		}
 		if v.filter.text != "" {
 			note = "/" + v.filter.text

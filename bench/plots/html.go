@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 
+	"github.com/pinlab/pinlab/bench/growth"
 	"github.com/pinlab/pinlab/bench/record"
 	"github.com/pinlab/pinlab/bench/report"
 )
@@ -30,6 +32,12 @@ type diskRow struct {
 	Cells []string
 }
 
+// growthRow is a record.Growth with its words.
+type growthRow struct {
+	record.Growth
+	Axis, Sizes, With, Rather string
+}
+
 // HTML writes a page that holds everything: it loads nothing from anywhere.
 func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 	t, err := template.New("report").Parse(page)
@@ -37,12 +45,12 @@ func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 		return fmt.Errorf("page: %w", err)
 	}
 	byName := map[string]template.HTML{}
-	var growth []template.HTML
+	var curves []template.HTML
 	for _, f := range figures {
 		svg := inline(f.SVG)
 		byName[f.Name] = svg
 		if len(f.Name) > 7 && f.Name[:7] == "growth-" {
-			growth = append(growth, svg)
+			curves = append(curves, svg)
 		}
 	}
 	data := struct {
@@ -52,10 +60,19 @@ func HTML(w io.Writer, r *record.Report, figures []Figure) error {
 		Sections    []section
 		Shares      []row
 		Disk        []diskRow
-		Growth      []record.Growth
+		Growth      []growthRow
+		Machine     string
+		Same        string
+		Subtracted  string
+		NoGrowth    string
 		Curves      []template.HTML
 		Unfinished  []row
-	}{Mark: template.HTML(mark), Environment: r.Environment, Warnings: r.Warnings, Growth: r.Growth, Curves: growth} // #nosec: a constant
+	}{Mark: template.HTML(mark), Environment: r.Environment, Warnings: r.Warnings, Curves: curves} // #nosec: a constant
+	data.Machine, data.Same, data.Subtracted = report.Machine(r.Results), report.Same(r.Results), report.Subtracted(r.Results)
+	data.NoGrowth = report.NoGrowth(r)
+	for _, g := range r.Growth {
+		data.Growth = append(data.Growth, growthRow{g, report.Axis(g.Along), growth.Sizes(g), strings.ReplaceAll(g.Of, "/", ", "), report.Rather(g)})
+	}
 	for _, op := range record.Operations() {
 		s := section{Name: string(op), About: report.About(op)}
 		for i := range r.Results {

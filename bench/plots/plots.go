@@ -88,33 +88,44 @@ func lines(r *record.Report, op record.Operation) []line {
 	return out
 }
 
+// titled is a title that names the machine, where the labels need not.
+func titled(op record.Operation, r *record.Report, text string) string {
+	if machine := report.Machine(r.Results); machine != "" && len(r.Results) > 1 {
+		return fmt.Sprintf("%s on %s: %s", op, machine, text)
+	}
+	return fmt.Sprintf("%s: %s", op, text)
+}
+
 // ecdf draws, for each time, the share of samples that took no longer.
 func ecdf(r *record.Report, op record.Operation) (*Figure, error) {
 	list := lines(r, op)
 	if len(list) == 0 {
 		return nil, nil
 	}
-	p := newPlot(fmt.Sprintf("%s: share of samples that took no longer", op))
-	p.X.Label.Text, p.Y.Label.Text = "time", "share"
+	p := newPlot(titled(op, r, "share of samples that took no longer"))
+	p.X.Label.Text, p.Y.Label.Text = timeAxis, "share of samples"
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, timeTicks{}
-	p.Y.Min, p.Y.Max = 0, 1
-	for i, l := range list[:min(len(list), most)] {
-		points := make(plotter.XYs, 0, 2*len(l.values))
+	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, 1, shareTicks()
+	var l legend
+	for i, c := range list[:min(len(list), most)] {
+		points := make(plotter.XYs, 0, 2*len(c.values))
 		before := 0.0
-		for k, v := range l.values {
-			share := float64(k+1) / float64(len(l.values))
+		for k, v := range c.values {
+			share := float64(k+1) / float64(len(c.values))
 			points = append(points, plotter.XY{X: v, Y: before}, plotter.XY{X: v, Y: share})
 			before = share
 		}
-		if err := addLine(p, points, i, l.label); err != nil {
+		drawn, err := addLine(p, points, i)
+		if err != nil {
 			return nil, err
 		}
+		l.add(c.label, drawn)
 	}
 	if len(list) > most {
 		p.Title.Text += fmt.Sprintf(" (the first %d of %d configurations)", most, len(list))
 	}
-	p.Legend.Top, p.Legend.Left = false, false
-	return render(p, "ecdf-"+string(op), height)
+	roomX(p)
+	return render(p, "ecdf-"+string(op), height, l)
 }
 
 // boxes draws a box for each configuration: the quartiles, the median, whiskers to
@@ -133,11 +144,11 @@ func boxes(r *record.Report, op record.Operation) (*Figure, error) {
 	}
 	rank := func(l line) int { return slices.Index(policies, l.policy) }
 	slices.SortStableFunc(list, func(a, b line) int { return rank(a) - rank(b) })
-	p := newPlot(fmt.Sprintf("%s: by policy and configuration", op))
+	p := newPlot(titled(op, r, "by policy and configuration"))
 	if len(policies) == 1 {
-		p.Title.Text = fmt.Sprintf("%s: by configuration (%s)", op, policies[0])
+		p.Title.Text = titled(op, r, fmt.Sprintf("by configuration (%s)", policies[0]))
 	}
-	p.X.Label.Text, p.X.Scale, p.X.Tick.Marker = "time", plot.LogScale{}, timeTicks{}
+	p.X.Label.Text, p.X.Scale, p.X.Tick.Marker = timeAxis, plot.LogScale{}, timeTicks{}
 	names := make([]string, len(list))
 	for i, l := range list {
 		at := len(list) - 1 - i // the first one on top
@@ -152,13 +163,14 @@ func boxes(r *record.Report, op record.Operation) (*Figure, error) {
 	}
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.5, float64(len(list))-0.5 // room for the outer boxes
-	return render(p, "box-"+string(op), height/3+rowHeight*vg.Length(len(list)))
+	roomX(p)
+	return render(p, "box-"+string(op), height/3+rowHeight*vg.Length(len(list)), nil)
 }
 
 // pale is a colour on which the median's line can be seen.
 func pale(i int) color.Color {
 	const towardsWhite = 3 // parts of four
-	c, _ := color.RGBAModel.Convert(plotutil.Color(i)).(color.RGBA)
+	c, _ := color.RGBAModel.Convert(colour(i)).(color.RGBA)
 	mix := func(v uint8) uint8 { return uint8((int(v) + towardsWhite*0xff) / (towardsWhite + 1)) }
 	return color.RGBA{R: mix(c.R), G: mix(c.G), B: mix(c.B), A: 0xff}
 }
@@ -178,11 +190,13 @@ func growthCurves(r *record.Report) ([]Figure, error) {
 	}
 	for n, key := range groups {
 		list := byGroup[key]
-		p := newPlot(fmt.Sprintf("growth with %s (%s)", list[0].Along, strings.ReplaceAll(list[0].Of, "/", ", ")))
+		along := report.Axis(list[0].Along)
+		p := newPlot(fmt.Sprintf("growth with %s (%s)", along, strings.ReplaceAll(list[0].Of, "/", ", ")))
 		p.Title.TextStyle.Font.Size = vg.Points(9)
-		p.X.Label.Text, p.Y.Label.Text = list[0].Along, "median"
+		p.X.Label.Text, p.Y.Label.Text = along+" (logarithmic)", "median "+timeAxis
 		p.X.Scale, p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogScale{}, timeTicks{}
 		var sizes plot.ConstantTicks
+		var names legend
 		for i, g := range list {
 			points := make(plotter.XYs, len(g.Points))
 			fitted := make(plotter.XYs, len(g.Points))
@@ -197,15 +211,18 @@ func growthCurves(r *record.Report) ([]Figure, error) {
 			if err != nil {
 				return nil, err
 			}
-			scatter.Color, scatter.Shape = plotutil.Color(i), draw.CircleGlyph{}
+			scatter.Color, scatter.Shape, scatter.Radius = colour(i), plotutil.Shape(i), vg.Points(3)
 			p.Add(scatter)
-			if err := addLine(p, fitted, i, fmt.Sprintf("%s: exponent %.2f ± %.2f", g.Operation, g.Exponent, g.StdErr)); err != nil {
+			drawn, err := addLine(p, fitted, i)
+			if err != nil {
 				return nil, err
 			}
+			names.add(fmt.Sprintf("%s: exponent %.2f ± %.2f", g.Operation, g.Exponent, g.StdErr), drawn, scatter)
 		}
 		p.X.Tick.Marker = sizes
-		p.X.Max *= 2.5 // room for the legend
-		f, err := render(p, fmt.Sprintf("growth-%s-%d", strings.ToLower(list[0].Along), n+1), height)
+		roomX(p)
+		p.Y.Min, p.Y.Max = p.Y.Min/room, p.Y.Max*room
+		f, err := render(p, fmt.Sprintf("growth-%s-%d", strings.ToLower(list[0].Along), n+1), height, names)
 		if err != nil {
 			return nil, err
 		}
@@ -217,32 +234,73 @@ func growthCurves(r *record.Report) ([]Figure, error) {
 func newPlot(title string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.BackgroundColor = title, color.White
-	p.Legend.TextStyle.Font.Size = vg.Points(7)
 	p.Y.Tick.Label.Font.Size = vg.Points(8)
 	p.Add(plotter.NewGrid())
 	return p
 }
 
-func addLine(p *plot.Plot, points plotter.XYs, i int, label string) error {
-	l, err := plotter.NewLine(points)
-	if err != nil {
-		return err
+// timeAxis names an axis whose ticks have units.
+const timeAxis = "time (logarithmic)"
+
+// room is the factor by which a logarithmic axis is longer than what is drawn at
+// its ends, so that nothing is cut there.
+const room = 1.15
+
+func roomX(p *plot.Plot) { p.X.Min, p.X.Max = p.X.Min/room, p.X.Max*room }
+
+// shareTicks are those that people look for: the quartiles and p90.
+func shareTicks() plot.ConstantTicks {
+	var out plot.ConstantTicks
+	for _, percent := range []int{0, 25, 50, 75, 90, 100} {
+		out = append(out, plot.Tick{Value: float64(percent) / 100, Label: fmt.Sprintf("%d %%", percent)})
 	}
-	l.Color, l.Dashes = plotutil.Color(i), plotutil.Dashes(i/len(plotutil.DefaultColors))
-	p.Add(l)
-	p.Legend.Add(label, l)
-	return nil
+	return out
 }
 
-func render(p *plot.Plot, name string, h vg.Length) (*Figure, error) {
+// colour is one of those that Okabe and Ito chose to be told apart by everybody;
+// their yellow, which is hard to see on white, is left out.
+func colour(i int) color.Color {
+	list := []color.RGBA{
+		{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, // blue
+		{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}, // vermilion
+		{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, // bluish green
+		{R: 0xcc, G: 0x79, B: 0xa7, A: 0xff}, // reddish purple
+		{R: 0x00, G: 0x00, B: 0x00, A: 0xff}, // black
+		{R: 0x56, G: 0xb4, B: 0xe9, A: 0xff}, // sky blue
+		{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}, // orange
+	}
+	return list[i%len(list)]
+}
+
+// dashing are the patterns of lines. There are not as many as colours: where a
+// colour comes again, it has another pattern.
+const dashing = 4
+
+// addLine draws a line that differs from its neighbours by colour and by dashes.
+func addLine(p *plot.Plot, points plotter.XYs, i int) (*plotter.Line, error) {
+	l, err := plotter.NewLine(points)
+	if err != nil {
+		return nil, err
+	}
+	l.Color, l.Dashes, l.Width = colour(i), plotutil.Dashes(i%dashing), vg.Points(1.2)
+	p.Add(l)
+	return l, nil
+}
+
+func render(p *plot.Plot, name string, h vg.Length, l legend) (*Figure, error) {
 	if p.X.Max <= p.X.Min { // all samples alike
 		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
 	}
 	if p.Y.Max <= p.Y.Min {
 		p.Y.Min, p.Y.Max = p.Y.Min/2, p.Y.Max*2
 	}
-	canvas := vgsvg.New(width, h)
-	p.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
+	below := l.height()
+	canvas := vgsvg.New(width, h+below)
+	all := draw.New(canvas)
+	all.SetColor(color.White)
+	all.Fill(all.Rectangle.Path())
+	p.Draw(draw.Crop(all, margin, -2*margin, margin+below, -margin))
+	l.draw(draw.Crop(all, 2*margin, -margin, margin, 0))
 	var buf bytes.Buffer
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, err
@@ -274,6 +332,7 @@ type timeTicks struct{}
 func (timeTicks) Ticks(low, high float64) []plot.Tick {
 	var out []plot.Tick
 	decades := math.Log10(high / low)
+	whole := math.Floor(math.Log10(high)) - math.Ceil(math.Log10(low)) + 1
 	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
 		for k := 1.0; k < 10; k++ {
 			v := k * math.Pow(10, e)
@@ -281,7 +340,7 @@ func (timeTicks) Ticks(low, high float64) []plot.Tick {
 				continue
 			}
 			label := ""
-			if k == 1 || decades < 2 && (k == 2 || k == 5) {
+			if k == 1 || (decades < 2 || whole < 3) && (k == 2 || k == 5) {
 				label = report.Time(v)
 			}
 			out = append(out, plot.Tick{Value: v, Label: label})

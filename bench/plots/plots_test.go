@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,39 @@ func TestBoxesByPolicy(t *testing.T) {
 		colours[string(m)] = true
 	}
 	g.Expect(len(colours)).To(BeNumerically(">=", 2), "%v", colours)
+}
+
+// TestManyLines draws as many as there may be: each has a colour and dashes that no
+// other has together, and its name stands below the axis, not on the data.
+func TestManyLines(t *testing.T) {
+	g := NewWithT(t)
+	r := example(t)
+	one := r.Results[0]
+	r.Results = nil
+	for i := range 12 {
+		one.Config.Request = i + 1
+		r.Results = append(r.Results, one)
+	}
+	figures, err := plots.Draw(r)
+	g.Expect(err).NotTo(HaveOccurred())
+	svg := string(figures[0].SVG)
+	g.Expect(figures[0].Title).To(Equal("admit on small: share of samples that took no longer"))
+	y := func(text string) float64 {
+		m := regexp.MustCompile(`y="(-?[0-9.]+)"[^>]*>` + text + `<`).FindStringSubmatch(svg)
+		g.Expect(m).NotTo(BeNil(), text)
+		v, err := strconv.ParseFloat(m[1], 64)
+		g.Expect(err).NotTo(HaveOccurred())
+		return v
+	}
+	for i := range 12 {
+		// Upwards is positive before the drawing is turned over.
+		g.Expect(y(strconv.Itoa(i+1))).To(BeNumerically(">", y(`time \(logarithmic\)`)), "name %d", i+1)
+	}
+	styles := map[string]bool{}
+	for _, m := range regexp.MustCompile(`style="fill:none;stroke:(#[0-9A-Fa-f]{6});[^"]*stroke-width:1\.2[^"]*"`).FindAllString(svg, -1) {
+		styles[m] = true
+	}
+	g.Expect(styles).To(HaveLen(12))
 }
 
 // TestDrawExtremes draws what leaves a plot no room: one sample, all alike, zero.

@@ -113,14 +113,61 @@ func SummaryCells(s *record.Summary) []string {
 	return []string{strconv.Itoa(s.N), meanText(s), Time(s.P50), timeOr(s.P90), timeOr(s.P99), Time(s.Max)}
 }
 
+// Same is what is the same in all results, in one line.
+func Same(results []record.Result) string {
+	if len(results) == 0 {
+		return ""
+	}
+	_, same := parted(results)
+	var list []string
+	for _, c := range same {
+		list = append(list, strings.ToLower(c.title)+" "+c.of(&results[0]))
+	}
+	return strings.Join(list, ", ")
+}
+
+// Axis is what people call an axis of growth.
+func Axis(along string) string {
+	switch along {
+	case "cpus":
+		return "CPUs"
+	case "numaNodes":
+		return "NUMA nodes"
+	}
+	return along
+}
+
+// Machine is the profile that all results have in common; empty when they differ.
+func Machine(results []record.Result) string {
+	for i := range results {
+		if results[i].Config.Profile != results[0].Config.Profile {
+			return ""
+		}
+	}
+	if len(results) == 0 {
+		return ""
+	}
+	return results[0].Config.Profile
+}
+
 // Label is what tells a result apart from the others, in few words.
 func Label(results []record.Result, i int) string {
 	differ, _ := parted(results)
+	one := Machine(results)
 	var list []string
 	for _, c := range differ {
-		if c.title != "CPUS" && c.title != "NUMA" && c.title != "PODS" { // told by the profile and the fill
-			list = append(list, c.of(&results[i]))
+		switch c.title {
+		case "CPUS", "NUMA", "PODS": // told by the profile and the fill
+			continue
+		case "PROFILE":
+			if one != "" {
+				continue
+			}
 		}
+		list = append(list, c.of(&results[i]))
+	}
+	if len(list) == 0 {
+		return results[i].Config.Profile
 	}
 	return strings.Join(list, ", ")
 }

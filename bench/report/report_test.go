@@ -193,3 +193,28 @@ func TestTime(t *testing.T) {
 		g.Expect(report.Time(ns)).To(Equal(want), "%v", ns)
 	}
 }
+
+// TestNoGrowth is said of three machines or more that no law can be fitted to.
+func TestNoGrowth(t *testing.T) {
+	g := NewWithT(t)
+	r := &record.Report{}
+	for i, profile := range []string{"a", "b", "c"} {
+		g.Expect(report.NoGrowth(r)).To(BeEmpty(), "%d machines", i)
+		r.Results = append(r.Results, record.Result{Config: record.Config{Profile: profile}, Status: record.Done})
+	}
+	g.Expect(report.NoGrowth(r)).To(ContainSubstring("three machines or more"))
+	r.Growth = []record.Growth{{Along: "cpus"}}
+	g.Expect(report.NoGrowth(r)).To(BeEmpty())
+}
+
+// TestLabels name what differs: the machine only where there are several.
+func TestLabels(t *testing.T) {
+	g := NewWithT(t)
+	results := []record.Result{{Config: record.Config{Profile: "a", Fill: "empty"}}, {Config: record.Config{Profile: "a", Fill: "half"}}}
+	g.Expect(report.Machine(results)).To(Equal("a"))
+	g.Expect(report.Label(results, 1)).To(Equal("half"))
+	results[0].Config.Profile = "b"
+	g.Expect(report.Machine(results)).To(BeEmpty())
+	g.Expect(report.Label(results, 1)).To(Equal("a, half"))
+	g.Expect(report.Label(results[1:], 0)).To(Equal("a"), "there is nothing else")
+}

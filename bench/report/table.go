@@ -46,17 +46,13 @@ func Table(w io.Writer, r *record.Report) error {
 		_, err := w.Write(buf.Bytes())
 		return err
 	}
-	differ, same := parted(r.Results)
+	differ, _ := parted(r.Results)
 	e := r.Environment
 	fmt.Fprintf(&buf, "kubelet %s, %s %s/%s, %s, %s in %.1f s\n", e.Kubelet, e.Go, e.OS, e.Arch, cpuText(e), count(len(r.Results), "configuration"), e.Seconds)
-	if len(same) > 0 {
-		var list []string
-		for _, c := range same {
-			list = append(list, strings.ToLower(c.title)+" "+c.of(&r.Results[0]))
-		}
-		fmt.Fprintf(&buf, "the same everywhere: %s\n", strings.Join(list, ", "))
+	if same := Same(r.Results); same != "" {
+		fmt.Fprintf(&buf, "the same everywhere: %s\n", same)
 	}
-	fmt.Fprintf(&buf, "subtracted from every sample: %s\n", overheadText(r.Results))
+	fmt.Fprintf(&buf, "subtracted from every sample: %s\n", Subtracted(r.Results))
 	operations := present(r.Results)
 	if all(operations, record.Hints, record.Merge, record.Allocate, record.Checkpoint) {
 		operations = without(operations, record.Hints, record.Merge, record.Allocate, record.Checkpoint)
@@ -71,6 +67,9 @@ func Table(w io.Writer, r *record.Report) error {
 	diskTable(&buf, r.Results, differ)
 	unfinished(&buf, r.Results)
 	growthTable(&buf, r.Growth)
+	if text := NoGrowth(r); text != "" {
+		fmt.Fprintf(&buf, "\n%s\n", text)
+	}
 	_, err := w.Write(buf.Bytes())
 	return err
 }
@@ -89,7 +88,8 @@ func cpuText(e record.Environment) string {
 	return fmt.Sprintf("%d × %s", e.CPUs, e.CPUModel)
 }
 
-func overheadText(results []record.Result) string {
+// Subtracted is what timing itself costs, which no sample includes.
+func Subtracted(results []record.Result) string {
 	var o record.Overhead
 	for i := range results {
 		o.Timer, o.Loop = max(o.Timer, results[i].Overhead.Timer), max(o.Loop, results[i].Overhead.Loop)
@@ -244,16 +244,33 @@ func growthTable(w io.Writer, list []record.Growth) {
 	fmt.Fprintf(w, "\nGROWTH: median = constant × size^exponent\n")
 	lines := [][]string{{"OPERATION", "ALONG", "SIZES", "WITH", "EXPONENT ± SE", "95% CI", "OR RATHER"}}
 	for _, g := range list {
-		rather := ""
-		if g.Exponential != nil {
-			rather = fmt.Sprintf("×%.2f with each one more", g.Exponential.Factor)
-		}
 		lines = append(lines, []string{
-			string(g.Operation), g.Along, growth.Sizes(g), shortened(g, list),
-			two(g.Exponent) + " ± " + two(g.StdErr), two(g.CI95.Low) + " to " + two(g.CI95.High), rather,
+			string(g.Operation), Axis(g.Along), growth.Sizes(g), shortened(g, list),
+			two(g.Exponent) + " ± " + two(g.StdErr), two(g.CI95.Low) + " to " + two(g.CI95.High), Rather(g),
 		})
 	}
 	rows(w, 4, lines)
+}
+
+// NoGrowth says why machines of several sizes show no growth; empty where they do,
+// or where nobody would look for one.
+func NoGrowth(r *record.Report) string {
+	machines := map[string]bool{}
+	for i := range r.Results {
+		machines[r.Results[i].Config.Profile] = true
+	}
+	if len(r.Growth) > 0 || len(machines) < 3 {
+		return ""
+	}
+	return "no growth: a fit wants three machines or more that differ in their CPUs alone, or in their NUMA nodes alone, with as many pods"
+}
+
+// Rather is the growth by a factor that fits better than a power, if one does.
+func Rather(g record.Growth) string {
+	if g.Exponential == nil {
+		return ""
+	}
+	return fmt.Sprintf("×%.2f with each one more", g.Exponential.Factor)
 }
 
 // two writes two digits after the point, and no minus before zero.

@@ -161,7 +161,7 @@ func TestTUIReplays(t *testing.T) {
 	c := openConsole(t, tuiFlags{}, tui.Options{View: tui.ViewReplay, Scenario: "unable-to-freeze", Profile: "detected"})
 	c.shows("step 1 of 17")
 	c.press("n")
-	c.shows("! exclusive-isolated")
+	c.shows("△ exclusive-isolated")
 	c.press("]")
 	c.shows("unable to freeze")
 	c.leave()

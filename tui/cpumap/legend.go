@@ -23,7 +23,7 @@ func (ow *Owners) Legend(level Level) []Entry {
 			out = append(out, Entry{Mark{Symbol: symbol, Role: role}, fmt.Sprintf("%s %d", text, n)})
 		}
 	}
-	shared := "shared pool"
+	shared := "shared pool, free" // reserved CPUs are in the pool, too
 	if ow.Unmanaged {
 		shared = "not managed"
 	}
@@ -31,9 +31,10 @@ func (ow *Owners) Legend(level Level) []Entry {
 	if ow.Strict {
 		reserved = "reserved, not in the shared pool"
 	}
+	// First what must not be missed where there is no room for all.
+	add(symbolClash, paint.Clash, ow.Clash, "conflict")
 	add(symbolShared, paint.Shared, ow.Shared, shared)
 	add(symbolReserved, paint.Reserved, ow.Reserved, reserved)
-	add(symbolClash, paint.Clash, ow.Clash, "conflict")
 	add(symbolOffline, paint.Offline, ow.Offline, "offline")
 	add(symbolNobody, paint.Nobody, ow.Nobody, "nobody's")
 	if level == Cores {

@@ -91,8 +91,8 @@ func (l *planner) gap(b *block, i int) int {
 	return base
 }
 
-// lines cuts a block into lines: as few as possible, of even length, at gaps
-// where there are any. It returns the index of each line's first core.
+// lines cuts a block into lines: as few as possible, of even length (else the
+// first are the longer ones), at gaps where there are any. It returns the index of each line's first core.
 func (l *planner) lines(b *block) []int {
 	width := max(l.width-l.margin(), l.cellWidth())
 	var breaks []int
@@ -104,7 +104,7 @@ func (l *planner) lines(b *block) []int {
 	for count := 1; count <= len(breaks); count++ {
 		starts := make([]int, 0, count)
 		for line := range count {
-			starts = append(starts, breaks[line*len(breaks)/count])
+			starts = append(starts, breaks[(line*len(breaks)+count-1)/count])
 		}
 		if l.fits(b, starts, width) {
 			return starts

@@ -37,17 +37,37 @@ func DrawHeader(a paint.Area, h Header) []int {
 // Hint is a key and what it does.
 type Hint struct{ Key, Text string }
 
+// width is the room that a hint takes.
+func (h Hint) width() int { return len([]rune(h.Key)) + 1 + len([]rune(h.Text)) }
+
 // DrawHints draws as many hints as fit.
 func DrawHints(a paint.Area, hints []Hint) {
 	x := 0
 	for _, h := range hints {
-		w := len([]rune(h.Key)) + 1 + len([]rune(h.Text))
-		if x+w > a.W {
+		if x+h.width() > a.W {
 			return
 		}
-		x = a.Print(x, 0, h.Key, paint.Key, 0)
-		x = a.Print(x+1, 0, h.Text, paint.Dim, 0) + 2
+		at := a.Print(x, 0, h.Key, paint.Key, 0)
+		a.Print(at+1, 0, h.Text, paint.Dim, 0)
+		x += h.width() + 2
 	}
+}
+
+// HintAt is the hint at a column of those that DrawHints draws, -1 where there is
+// none.
+func HintAt(width int, hints []Hint, column int) int {
+	x := 0
+	for i, h := range hints {
+		end := x + h.width()
+		if end > width {
+			break
+		}
+		if column >= x && column < end {
+			return i
+		}
+		x = end + 2
+	}
+	return -1
 }
 
 // Message is what the last action answered.

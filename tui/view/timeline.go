@@ -19,7 +19,7 @@ func StepTick(observed bool, violations, expected, failures int, stopped bool) T
 	case violations > expected:
 		return Tick{'!', paint.Bad}
 	case violations > 0:
-		return Tick{'!', paint.Warn}
+		return Tick{'△', paint.Warn}
 	case stopped:
 		return Tick{'○', paint.Warn}
 	case !observed:
