@@ -107,7 +107,7 @@ func TestRejected(t *testing.T) {
 	apply(g, target, scenarios.StartKubelet{})
 	f.created = func(p *corev1.Pod) { f.reject(p.Name, "OutOfcpu", "Node didn't have enough resource: cpu") }
 	o := apply(g, target, create("a"))
-	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "a", Reason: "OutOfcpu", Message: "Node didn't have enough resource: cpu"}}))
+	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "a", ExclusiveCPUs: 2, Reason: "OutOfcpu", Message: "Node didn't have enough resource: cpu"}}))
 	g.Expect(o.Containers).To(HaveExactElements(And(
 		HaveField("State", observe.StateWaiting), HaveField("Requested", 0), HaveField("Assigned", observe.CPUs("")),
 		HaveField("Actual", observe.CPUs("")), HaveField("Reason", "rejected: OutOfcpu"))))
@@ -122,20 +122,20 @@ func TestAdmissions(t *testing.T) {
 	g.Expect(o.Admissions).To(BeEmpty(), "nobody has been asked")
 	f.run("early", "app", "0-7") // once a kubelet is there
 	o = apply(g, target, scenarios.StartKubelet{})
-	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "early", Admitted: true}}))
+	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "early", ExclusiveCPUs: 2, Admitted: true}}))
 	o = apply(g, target, create("late"))
-	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "late", Admitted: true}}))
+	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "late", ExclusiveCPUs: 2, Admitted: true}}))
 	g.Expect(apply(g, target, scenarios.Reconcile{}).Admissions).To(BeEmpty())
 	g.Expect(apply(g, target, scenarios.StopKubelet{}).Admissions).To(BeEmpty())
 	o = apply(g, target, scenarios.StartKubelet{})
 	g.Expect(o.Admissions).To(Equal([]observe.Admission{
-		{Pod: "early", Admitted: true, Readmission: true}, {Pod: "late", Admitted: true, Readmission: true},
+		{Pod: "early", ExclusiveCPUs: 2, Admitted: true, Readmission: true}, {Pod: "late", ExclusiveCPUs: 2, Admitted: true, Readmission: true},
 	}))
 	apply(g, target, scenarios.DeletePod{Pod: "early"})
 	f.on["StartKubelet"] = func(any) error { f.reject("late", "UnexpectedAdmissionError", "no"); return nil }
 	f.facts.Groups = nil
 	o = apply(g, target, scenarios.RestartKubelet{})
-	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "late", Reason: "UnexpectedAdmissionError", Message: "no", Readmission: true}}))
+	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "late", ExclusiveCPUs: 2, Reason: "UnexpectedAdmissionError", Message: "no", Readmission: true}}))
 }
 
 // An entry of nobody is stale; one of a pod that the node knows has its name.

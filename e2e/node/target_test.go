@@ -308,7 +308,7 @@ func TestReboot(t *testing.T) {
 	f.run("a", "app", "0-7")
 	o = apply(g, target, scenarios.StartKubelet{})
 	g.Expect(o.UnchangedRestart).To(BeFalse())
-	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "a", Admitted: true, Readmission: true}}))
+	g.Expect(o.Admissions).To(Equal([]observe.Admission{{Pod: "a", ExclusiveCPUs: 2, Admitted: true, Readmission: true}}))
 
 	o = apply(g, target, scenarios.SwapProfile{Profile: "generic-1s4c"})
 	g.Expect(f.rebooted.Name).To(Equal("generic-1s4c"))
@@ -371,7 +371,7 @@ func TestDeniedAndSucceeded(t *testing.T) {
 	}
 	o := apply(g, target, scenarios.StartKubelet{})
 	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{
-		Pod: "a", Readmission: true, Reason: "TopologyAffinityError", Message: `Pod was rejected: no "place"`,
+		Pod: "a", ExclusiveCPUs: 2, Readmission: true, Reason: "TopologyAffinityError", Message: `Pod was rejected: no "place"`,
 	}))
 }
 
@@ -380,7 +380,7 @@ func TestNameUsedAgain(t *testing.T) {
 	g, target, _ := newTarget(t)
 	apply(g, target, scenarios.StartKubelet{}, create("a"), scenarios.DeletePod{Pod: "a"})
 	o := apply(g, target, create("a"))
-	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "a", Admitted: true}))
+	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "a", ExclusiveCPUs: 2, Admitted: true}))
 }
 
 // After a reboot a kubelet knows nothing of the containers of a pod that it
@@ -426,5 +426,5 @@ func TestEndedBeforeRestart(t *testing.T) {
 	f.end("job", "app", 0)
 	f.pod("job").Status.Phase = corev1.PodSucceeded
 	o := apply(g, target, scenarios.Advance{Duration: time.Second}, scenarios.RestartKubelet{})
-	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "web", Admitted: true, Readmission: true}))
+	g.Expect(o.Admissions).To(HaveExactElements(observe.Admission{Pod: "web", ExclusiveCPUs: 2, Admitted: true, Readmission: true}))
 }
