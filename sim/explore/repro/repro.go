@@ -368,6 +368,12 @@ func (w *writer) check() (string, error) {
 		return "n.checkMemory()", nil
 	case invariant.RestartKeepsPods:
 		return "n.checkRejected()", nil
+	case invariant.RoomAdmits:
+		var pod string
+		if _, err := fmt.Sscanf(w.p.Text, "pod %s asks for ", &pod); err != nil {
+			return "", fmt.Errorf("%w: %q", ErrCannot, w.p.Text)
+		}
+		return fmt.Sprintf("n.checkAdmitted(%q, %q)", pod, w.p.Text), nil
 	case invariant.Aligned:
 		var nodes int
 		if _, rest, ok := strings.Cut(w.p.Text, "restricted allows "); ok {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 
 	. "github.com/onsi/gomega"
 
@@ -65,6 +66,32 @@ func TestWhatItChecks(t *testing.T) {
 	src, err = repro.Test(repro.Params{Scenario: s, Resolve: hwprofiles.Resolve, Broken: "restart-starts", Text: text})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(src)).To(ContainSubstring(`if !strings.Contains(err.Error(), "start cpu manager error: current set of available CPUs") {`))
+}
+
+// TestRejectionAgainstUpstream: a rejected pod is found by its name, whoever came
+// before it.
+func TestRejectionAgainstUpstream(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test of the kubelet's managers")
+	}
+	g := NewWithT(t)
+	s, err := (&scenarios.Loader{}).LoadFS(fstest.MapFS{"full.yaml": {Data: []byte(`
+apiVersion: pinlab/v1alpha1
+kind: Scenario
+metadata: {name: full}
+profile: cores=4
+kubelet: {cpuManagerPolicy: static, reservedSystemCPUs: "0"}
+steps:
+- startKubelet: {}
+- createPod: {name: a, containers: [{name: app, cpu: 2, memory: 64Mi}]}
+- createPod: {name: b, containers: [{name: app, cpu: 2, memory: 64Mi}]}
+`)}}, "full.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	out, err := runBroken(t, s, "room-admits", "pod b asks for 2 CPUs and is rejected (UnexpectedAdmissionError); free: CPUs 1-2")
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("a pod that fits is rejected: pod b asks for 2 CPUs"))
+	out, err = runBroken(t, s, "room-admits", "pod a asks for 2 CPUs and is rejected (UnexpectedAdmissionError); free: CPUs 1-2")
+	g.Expect(err).NotTo(HaveOccurred(), out)
 }
 
 func run(t *testing.T, s *scenarios.Scenario) (string, error) {
