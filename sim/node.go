@@ -37,6 +37,8 @@ type Options struct {
 	// Statements keeps the log's statements for Statements, and none of its
 	// lines: for who replays too much to read it.
 	Statements bool
+	// Paths, when set, lets Statements tell where in upstream's code they are.
+	Paths *kubelet.Paths
 }
 
 func (o Options) resolve(ref string) (*hwprofiles.Profile, error) {
@@ -82,7 +84,7 @@ type Node struct {
 	// devicesLate says that the device plugins have not registered.
 	devicesLate bool
 	log         []observe.LogLine
-	statements  []statement
+	statements  []observe.Statement
 	numaCache   map[observe.CPUs][]int
 	file        stateFileCache
 	restart     restartRecord
@@ -154,18 +156,12 @@ func (n *Node) Log() []observe.LogLine {
 	return canonicalLog(lines)
 }
 
-// statement is a log statement that was passed.
-type statement struct {
-	message string
-	isError bool
-}
-
 // Statements visits the log statements passed since the last call; there are none
 // without Options.Statements.
-func (n *Node) Statements(visit func(message string, isError bool)) {
+func (n *Node) Statements(visit func(observe.Statement)) {
 	n.drainLog()
 	for _, s := range n.statements {
-		visit(s.message, s.isError)
+		visit(s)
 	}
 	n.statements = n.statements[:0]
 }
@@ -175,8 +171,11 @@ func (n *Node) drainLog() {
 		return
 	}
 	if n.opts.Statements {
-		n.life.Statements(func(message string, isError bool) {
-			n.statements = append(n.statements, statement{message, isError})
+		n.life.Statements(func(s observe.Statement) {
+			if name, ok := n.names[s.Pod]; ok {
+				s.Pod = name
+			}
+			n.statements = append(n.statements, s)
 		})
 		return
 	}

@@ -59,7 +59,7 @@ func (n *Node) begin() error {
 	n.config = cfg
 	n.life = kubelet.New(kubelet.Params{
 		Config: cfg, Machine: n.machine, StateDir: n.stateDir, Node: n, Devices: n.allDevs,
-		OnWrite: n.onWrite, AllocatedDevices: n.devices, DevicesNotReady: n.devicesLate,
+		OnWrite: n.onWrite, AllocatedDevices: n.devices, DevicesNotReady: n.devicesLate, Paths: n.opts.Paths,
 	})
 	return n.limited(func() error { return n.denied(n.life.Start) })
 }

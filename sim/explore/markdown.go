@@ -20,7 +20,20 @@ func (sv Saver) markdown(f *Finding, scenario []byte, testErr error) string {
 		fmt.Fprintf(&b, "**Known:** %s: %s. %s\n\n", f.Known.Name, f.Known.Why, f.Known.Issue)
 	}
 	fmt.Fprintf(&b, "**Version:** Kubernetes %s, `k8s.io/kubernetes/pkg/kubelet/cm`\n\n", sv.KubeletVersion)
+	if len(f.Cause.Path) > 0 {
+		b.WriteString("**Where:**\n\n")
+		for _, function := range f.Cause.Path {
+			fmt.Fprintf(&b, "- `%s`\n", function)
+		}
+		b.WriteString("\n")
+	}
+	for _, e := range f.Cause.Errors {
+		fmt.Fprintf(&b, "**Error:** %s\n\n", e)
+	}
 	fmt.Fprintf(&b, "**Needed for it:** %s\n\n", strings.Join(f.Needs, ", "))
+	if also := alsoTexts(f.Also); len(also) > 0 {
+		fmt.Fprintf(&b, "**Also with:**\n\n- %s\n\n", strings.Join(also, "\n- "))
+	}
 	b.WriteString("**How to reproduce it:**\n\n")
 	for i := range f.Scenario.Steps {
 		if e := f.Scenario.Steps[i].Event; e != nil {

@@ -63,10 +63,10 @@ func newStub(b bug) Setup {
 	}
 }
 
-func (n *stub) Close() error                  { return nil }
-func (n *stub) Log() []observe.LogLine        { return nil }
-func (n *stub) Statements(func(string, bool)) {}
-func (n *stub) Profile() *hwprofiles.Profile  { return n.profile }
+func (n *stub) Close() error                       { return nil }
+func (n *stub) Log() []observe.LogLine             { return nil }
+func (n *stub) Statements(func(observe.Statement)) {}
+func (n *stub) Profile() *hwprofiles.Profile       { return n.profile }
 
 func (n *stub) Apply(_ context.Context, event scenarios.Event) error {
 	switch e := event.(type) {
