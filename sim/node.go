@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	cadvisor "github.com/google/cadvisor/lib/model"
@@ -63,8 +64,10 @@ type Node struct {
 	configJSON []byte // merged configuration of the next start
 	config     *kubelet.Config
 	life       *kubelet.Lifetime // nil unless running
-	lastError  string            // of the last start
-	failed     bool
+	// working is the last lifetime, for Recent.
+	working   atomic.Pointer[kubelet.Lifetime]
+	lastError string // of the last start
+	failed    bool
 
 	pods      []*pod
 	byName    map[string]*pod
@@ -164,6 +167,20 @@ func (n *Node) Statements(visit func(observe.Statement)) {
 		visit(s)
 	}
 	n.statements = n.statements[:0]
+}
+
+// Recent returns the last log lines of the event that is going on. Unlike anything else
+// it may be called while Apply is at work: for a node that hangs.
+func (n *Node) Recent(most int) []observe.LogLine {
+	life := n.working.Load()
+	if life == nil {
+		return nil
+	}
+	lines := life.Recent(most)
+	for i := range lines {
+		lines[i].Text = n.mask(lines[i].Text)
+	}
+	return lines
 }
 
 func (n *Node) drainLog() {

@@ -64,8 +64,10 @@ type Hit struct {
 	Step int `json:"step"`
 	// Text is the violation, or the error, in full.
 	Text string `json:"text"`
-	// Stack is where a panic came from.
+	// Stack is where a panic came from, or where a hang is.
 	Stack string `json:"stack,omitempty"`
+	// Log are the last lines before a hang; other findings can be replayed for theirs.
+	Log []string `json:"log,omitempty"`
 }
 
 var (

@@ -64,7 +64,11 @@ func title(f *Finding) string {
 }
 
 func (sv Saver) log(b *strings.Builder, f *Finding) {
-	if sv.Trace == nil || f.Cause.Broken == BrokenHang || f.Cause.Broken == BrokenCrash {
+	if f.Cause.Broken == BrokenHang {
+		writeLog(b, f.Hit.Log)
+		return
+	}
+	if sv.Trace == nil || f.Cause.Broken == BrokenCrash {
 		return
 	}
 	var lines []string
@@ -77,6 +81,11 @@ func (sv Saver) log(b *strings.Builder, f *Finding) {
 			lines = append(lines, logText(l))
 		}
 	}
+	writeLog(b, lines)
+}
+
+// writeLog writes log lines, the last ones when there are many.
+func writeLog(b *strings.Builder, lines []string) {
 	if len(lines) == 0 {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -58,6 +59,9 @@ type Runner struct {
 	// At is told of each step before it is applied; nil is allowed.
 	At func(step int)
 
+	// current is the node of the replay that runs, for whoever looks at one that hangs.
+	current atomic.Value
+
 	codec   *codec
 	checker *invariant.Checker
 	// counts are the distinct log statements of one event.
@@ -87,10 +91,14 @@ func (r *Runner) Replay(ctx context.Context, s *scenarios.Scenario) (Outcome, er
 		}
 		return out, err
 	}
+	r.current.Store(nodeBox{node})
 	run := replay{Runner: r, node: node, out: &out, seen: map[string]bool{}, features: map[uint32]bool{}}
 	err = run.steps(ctx, s)
 	return out, errors.Join(err, node.Close())
 }
+
+// nodeBox lets nodes of several types be the current one.
+type nodeBox struct{ Node }
 
 type replay struct {
 	*Runner

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -339,6 +340,15 @@ func (l *Lifetime) Statements(visit func(observe.Statement)) {
 	for i := range lines {
 		visit(lines[i].statement())
 	}
+}
+
+// Recent returns the last lines since the last call of Log or Statements and takes none
+// away. It may be called while the lifetime is at work, or hangs.
+func (l *Lifetime) Recent(most int) []observe.LogLine {
+	l.log.mu.Lock()
+	lines := slices.Clone(l.log.lines[max(0, len(l.log.lines)-most):])
+	l.log.mu.Unlock()
+	return (&recorder{}).render(lines)
 }
 
 // runtimeService is the part of the CRI that the managers use.
