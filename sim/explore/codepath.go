@@ -116,10 +116,13 @@ func (t *tracker) rejection(v observe.Violation, o *observe.Observation) (path, 
 			break
 		}
 	}
-	path, errs = t.raised(func(s observe.Statement) bool {
-		return !slices.Contains(s.Path, reconcileState) && !strings.HasPrefix(s.Path[0], inCPUStore) &&
-			!strings.HasPrefix(s.Path[0], inMemoryStore) && !strings.HasPrefix(s.Path[0], inTopology)
-	})
+	if reason != topologyRefusal { // else it was refused before anything was allocated
+		path, errs = t.raised(func(s observe.Statement) bool {
+			return !slices.Contains(s.Path, reconcileState) && !strings.HasPrefix(s.Path[0], inCPUStore) &&
+				!strings.HasPrefix(s.Path[0], inMemoryStore) && !strings.HasPrefix(s.Path[0], inTopology) &&
+				(s.Pod == "" || strings.Contains(v.Detail, "pod "+s.Pod+","))
+		})
+	}
 	if path == nil {
 		for _, s := range t.refusals {
 			if !strings.Contains(v.Detail, "pod "+s.Pod+",") {
@@ -132,11 +135,14 @@ func (t *tracker) rejection(v observe.Violation, o *observe.Observation) (path, 
 		slices.Sort(path)
 		path = slices.Compact(path)
 	}
-	if path == nil && reason == "TopologyAffinityError" {
+	if path == nil && reason == topologyRefusal {
 		path = []string{inTopology + "Policy.Merge"}
 	}
 	return path, append(errs, reason)
 }
+
+// topologyRefusal is the reason of pods that the topology manager rejects by itself.
+const topologyRefusal = "TopologyAffinityError"
 
 // provider is the function that gives the hints for a resource.
 func provider(resource, scope string) string {
@@ -217,6 +223,11 @@ func (t *tracker) writers(m *written, v observe.Violation, event string, o *obse
 	without := "(no write in " + event + ")"
 	if outside(event) {
 		return []string{without}
+	}
+	switch v.Invariant {
+	case invariant.NoLeak, invariant.ExclusiveCount, invariant.PoolAccounted, invariant.MemoryAccounted, invariant.CheckpointInSync:
+	default: // what was written was wrong before; it does not matter when it shows
+		without = "(written before)"
 	}
 	return append(chains(about), without)
 }

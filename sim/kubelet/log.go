@@ -161,20 +161,36 @@ func (e *logEntry) statement() observe.Statement {
 		return s
 	}
 	s.Path, s.Write = e.path.functions, e.path.write
-	if !s.Write {
-		return s
-	}
-	for i := 0; i+1 < len(e.kv); i += 2 {
-		value, ok := e.kv[i+1].(string)
-		switch key := e.kv[i]; {
-		case !ok:
-		case key == "podUID":
-			s.Pod = value
-		case key == "containerName":
-			s.Container = value
+	named(&s, e.values)
+	named(&s, e.kv)
+	return s
+}
+
+// named puts the pod and the container of a line's values into its statement.
+func named(s *observe.Statement, kv []any) {
+	for i := 0; i+1 < len(kv); i += 2 {
+		key, ok := kv[i].(string)
+		if !ok {
+			continue
+		}
+		switch value := kv[i+1].(type) {
+		case string:
+			switch key {
+			case "podUID":
+				s.Pod = value
+			case "containerName":
+				s.Container = value
+			}
+		case types.UID:
+			if key == "podUID" {
+				s.Pod = string(value)
+			}
+		case klog.ObjectRef:
+			if key == "pod" && s.Pod == "" {
+				s.Pod = value.Name
+			}
 		}
 	}
-	return s
 }
 
 // refused are the resources that a provider could give no hint for, and whose they are.

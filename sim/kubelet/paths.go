@@ -23,8 +23,9 @@ func NewPaths() *Paths {
 	return &Paths{byStack: map[stack]*codePath{}, writes: map[string]bool{}}
 }
 
-// stack are the innermost return addresses of a goroutine; upstream's part is shorter.
-type stack [20]uintptr
+// stack are the innermost return addresses of a goroutine, as many as it takes from a
+// state store up to the manager: each costs time.
+type stack [9]uintptr
 
 // codePath is a stack as functions.
 type codePath struct {
