@@ -96,6 +96,8 @@ func (n *stub) Apply(_ context.Context, event scenarios.Event) error {
 	case scenarios.DeletePod:
 		n.delete(e.Pod)
 	case scenarios.Reconcile:
+	case scenarios.EditStateFile, scenarios.WriteStateFile, scenarios.LimitOpenFiles, scenarios.ClearFaults:
+		return scenarios.ErrMisuse // it has no files
 	default:
 		return scenarios.ErrUnsupported
 	}
