@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	cadvisor "github.com/google/cadvisor/lib/model"
@@ -37,6 +38,8 @@ type Options struct {
 	// Statements keeps the log's statements for Statements, and none of its
 	// lines: for who replays too much to read it.
 	Statements bool
+	// Paths, when set, lets Statements tell where in upstream's code they are.
+	Paths *kubelet.Paths
 }
 
 func (o Options) resolve(ref string) (*hwprofiles.Profile, error) {
@@ -61,8 +64,10 @@ type Node struct {
 	configJSON []byte // merged configuration of the next start
 	config     *kubelet.Config
 	life       *kubelet.Lifetime // nil unless running
-	lastError  string            // of the last start
-	failed     bool
+	// working is the last lifetime, for Recent.
+	working   atomic.Pointer[kubelet.Lifetime]
+	lastError string // of the last start
+	failed    bool
 
 	pods      []*pod
 	byName    map[string]*pod
@@ -82,7 +87,7 @@ type Node struct {
 	// devicesLate says that the device plugins have not registered.
 	devicesLate bool
 	log         []observe.LogLine
-	statements  []statement
+	statements  []observe.Statement
 	numaCache   map[observe.CPUs][]int
 	file        stateFileCache
 	restart     restartRecord
@@ -154,20 +159,28 @@ func (n *Node) Log() []observe.LogLine {
 	return canonicalLog(lines)
 }
 
-// statement is a log statement that was passed.
-type statement struct {
-	message string
-	isError bool
-}
-
 // Statements visits the log statements passed since the last call; there are none
 // without Options.Statements.
-func (n *Node) Statements(visit func(message string, isError bool)) {
+func (n *Node) Statements(visit func(observe.Statement)) {
 	n.drainLog()
 	for _, s := range n.statements {
-		visit(s.message, s.isError)
+		visit(s)
 	}
 	n.statements = n.statements[:0]
+}
+
+// Recent returns the last log lines of the event that is going on. Unlike anything else
+// it may be called while Apply is at work: for a node that hangs.
+func (n *Node) Recent(most int) []observe.LogLine {
+	life := n.working.Load()
+	if life == nil {
+		return nil
+	}
+	lines := life.Recent(most)
+	for i := range lines {
+		lines[i].Text = n.mask(lines[i].Text)
+	}
+	return lines
 }
 
 func (n *Node) drainLog() {
@@ -175,8 +188,11 @@ func (n *Node) drainLog() {
 		return
 	}
 	if n.opts.Statements {
-		n.life.Statements(func(message string, isError bool) {
-			n.statements = append(n.statements, statement{message, isError})
+		n.life.Statements(func(s observe.Statement) {
+			if name, ok := n.names[s.Pod]; ok {
+				s.Pod = name
+			}
+			n.statements = append(n.statements, s)
 		})
 		return
 	}

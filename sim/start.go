@@ -59,8 +59,9 @@ func (n *Node) begin() error {
 	n.config = cfg
 	n.life = kubelet.New(kubelet.Params{
 		Config: cfg, Machine: n.machine, StateDir: n.stateDir, Node: n, Devices: n.allDevs,
-		OnWrite: n.onWrite, AllocatedDevices: n.devices, DevicesNotReady: n.devicesLate,
+		OnWrite: n.onWrite, AllocatedDevices: n.devices, DevicesNotReady: n.devicesLate, Paths: n.opts.Paths,
 	})
+	n.working.Store(n.life)
 	return n.limited(func() error { return n.denied(n.life.Start) })
 }
 

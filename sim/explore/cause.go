@@ -29,13 +29,17 @@ type Cause struct {
 	Event string `json:"event"`
 	// Detail is the violation's text, or the panic's.
 	Detail string `json:"detail"`
-	// Path are the errors that upstream logged in that event, sorted.
+	// Path are the functions of upstream that broke it: those of the write, the
+	// innermost first, or that which raised the error. It says in parentheses when there
+	// was none.
 	Path []string `json:"path,omitempty"`
+	// Errors are the texts of the errors that led to it.
+	Errors []string `json:"errors,omitempty"`
 }
 
 // Key is the cause as one string.
 func (c Cause) Key() string {
-	return strings.Join(append([]string{c.Broken, c.Event, c.Detail}, c.Path...), " | ")
+	return strings.Join(slices.Concat([]string{c.Broken, c.Event, c.Detail}, c.Errors, c.Path), " | ")
 }
 
 // Harm ranks what is broken, 1 for the worst.
@@ -60,8 +64,10 @@ type Hit struct {
 	Step int `json:"step"`
 	// Text is the violation, or the error, in full.
 	Text string `json:"text"`
-	// Stack is where a panic came from.
+	// Stack is where a panic came from, or where a hang is.
 	Stack string `json:"stack,omitempty"`
+	// Log are the last lines before a hang; other findings can be replayed for theirs.
+	Log []string `json:"log,omitempty"`
 }
 
 var (
@@ -100,25 +106,14 @@ func template(text string, o *observe.Observation) string {
 	return plurals.ReplaceAllString(text, "$1 N is")
 }
 
-// causeOf makes the cause of a violation. errs are upstream's errors of the event;
-// they are part of the cause where upstream refuses or fails, and elsewhere about
-// something else.
-func causeOf(v observe.Violation, event string, o *observe.Observation, errs []string) Cause {
-	c := Cause{Broken: v.Invariant, Event: event, Detail: template(v.Detail, o)}
+// causeOf makes the cause of a violation.
+func causeOf(v observe.Violation, event string, o *observe.Observation, t *tracker) Cause {
 	switch event {
 	case "restartKubelet", "sourcesReady":
-		c.Event = "startKubelet" // what matters is that one starts
+		event = "startKubelet" // what matters is that one starts
 	}
-	switch v.Invariant {
-	case invariant.RestartStarts, invariant.RestartKeepsPods, invariant.CheckpointInSync:
-		c.Path = slices.DeleteFunc(slices.Clone(errs), func(e string) bool { return e == "failed to update container" })
-		slices.Sort(c.Path)
-		c.Path = slices.Compact(c.Path)
-	case invariant.CgroupInSync, invariant.ExclusiveIsolated:
-		c.Path = slices.Clone(errs)
-		slices.Sort(c.Path)
-		c.Path = slices.Compact(c.Path)
-	}
+	c := Cause{Broken: v.Invariant, Event: event, Detail: template(v.Detail, o)}
+	c.Path, c.Errors = t.pathOf(v, event, o)
 	return c
 }
 

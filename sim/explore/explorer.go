@@ -176,10 +176,11 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 		return nil, err
 	}
 	f := &Finding{
-		ID: findingID(best.Hit.Cause, needs), Cause: best.Hit.Cause, Original: p.hit.Cause, Root: best.Root, Needs: needs,
+		Cause: best.Hit.Cause, Original: p.hit.Cause, Root: best.Root, Needs: needs,
 		Scenario: best.Scenario, Hit: best.Hit, Run: p.run, From: p.from, Tries: best.Tries,
 	}
 	f.Known = x.Known.of(f.Cause, f.Root, needs)
+	f.ID = findingID(f.Cause, f.Known)
 	declare(f, &out)
 	return f, nil
 }

@@ -19,8 +19,11 @@ type Finding struct {
 	Original Cause
 	// Root is what broke first in the smallest scenario. Where it is not the
 	// Cause, that follows from it.
-	Root     Cause
+	Root Cause
+	// Needs are those of the smallest scenario, Also those of other scenarios with the
+	// same cause.
 	Needs    []string
+	Also     [][]string
 	Scenario *scenarios.Scenario
 	Hit      Hit
 	// Known is set for a cause that is known, or that follows from one.
@@ -35,15 +38,25 @@ type Finding struct {
 	Seen int
 }
 
-// identity tells findings apart after they were shrunk: what is broken, what it
-// needs, and upstream's errors. The event in which it shows itself may vary.
-func identity(c Cause, needs []string) string {
-	return c.Broken + "|" + strings.Join(needs, ",") + "|" + strings.Join(c.Path, ",")
+// identity tells findings apart after they were shrunk: what is broken, and the path
+// in upstream's code, with the errors that were raised there. The event in which it
+// shows itself, and what was needed for it, may vary. A cause that is known stays apart
+// from what nobody knows: a new defect in the same code does not hide behind it. Where
+// there is no path, the event and the text of what broke stand for it.
+func identity(c Cause, known *Known) string {
+	parts := slices.Concat([]string{c.Broken}, c.Path, c.Errors)
+	if len(c.Path) == 0 {
+		parts = append(parts, c.Event, c.Detail)
+	}
+	if known != nil {
+		parts = append(parts, "known as "+known.Name)
+	}
+	return strings.Join(parts, "|")
 }
 
-func findingID(c Cause, needs []string) string {
+func findingID(c Cause, known *Known) string {
 	h := fnv.New32a()
-	fmt.Fprint(h, identity(c, needs))
+	fmt.Fprint(h, identity(c, known))
 	return fmt.Sprintf("%s-%08x", c.Broken, h.Sum32())
 }
 
@@ -66,11 +79,22 @@ func (l *Findings) add(f *Finding) {
 		l.byID[f.ID] = f
 		return
 	}
+	other := f
 	if weight(f.Scenario) < weight(old.Scenario) {
-		f.Seen, f.Run, f.From = old.Seen, old.Run, old.From
+		other = old
+		f.Seen, f.Run, f.From, f.Also = old.Seen, old.Run, old.From, old.Also
 		l.byID[f.ID], old = f, f
 	}
 	old.Seen++
+	old.also(other.Needs)
+}
+
+// also remembers what another scenario with the same cause needs.
+func (f *Finding) also(needs []string) {
+	f.Also = append(f.Also, needs)
+	f.Also = slices.DeleteFunc(f.Also, func(n []string) bool { return slices.Equal(n, f.Needs) })
+	slices.SortFunc(f.Also, func(a, b []string) int { return cmp.Or(cmp.Compare(len(a), len(b)), slices.Compare(a, b)) })
+	f.Also = slices.CompactFunc(f.Also, slices.Equal)
 }
 
 // List returns the findings, the most harmful first, new ones before known ones.

@@ -34,7 +34,9 @@ type Known struct {
 	// Needs must all be among the finding's, Without none.
 	Needs   []string `json:"needs,omitempty"`
 	Without []string `json:"without,omitempty"`
-	// Detail is a regular expression that fits the cause's detail or path.
+	// Path are functions that must all be in the cause's path.
+	Path []string `json:"path,omitempty"`
+	// Detail is a regular expression that fits the cause's detail, errors or path.
 	Detail string `json:"detail,omitempty"`
 
 	detail *regexp.Regexp
@@ -70,8 +72,8 @@ func ParseKnown(data []byte, file string) (KnownList, error) {
 		if k.Name == "" || k.Why == "" {
 			return nil, fmt.Errorf("%s: known[%d]: name and why must be set", file, i)
 		}
-		if len(k.Broken) == 0 && len(k.Needs) == 0 && k.Detail == "" {
-			return nil, fmt.Errorf("%s: known[%d] (%s): would fit everything; want broken, needs or detail", file, i, k.Name)
+		if len(k.Broken) == 0 && len(k.Needs) == 0 && len(k.Path) == 0 && k.Detail == "" {
+			return nil, fmt.Errorf("%s: known[%d] (%s): would fit everything; want broken, needs, path or detail", file, i, k.Name)
 		}
 		if _, scenario := scenarios.CorpusFile(k.Name); k.Issue == "" && !k.ByDesign && !scenario {
 			return nil, fmt.Errorf("%s: known[%d] (%s): nothing shows that it is known; want issue, byDesign, or the name of a scenario of the corpus", at(i, -1), i, k.Name)
@@ -151,5 +153,10 @@ func (k *Known) fits(c Cause, needs []string) bool {
 			return false
 		}
 	}
-	return k.Detail == "" || k.detail.MatchString(c.Detail+" | "+strings.Join(c.Path, " | "))
+	for _, f := range k.Path {
+		if !slices.Contains(c.Path, f) {
+			return false
+		}
+	}
+	return k.Detail == "" || k.detail.MatchString(strings.Join(slices.Concat([]string{c.Detail}, c.Errors, c.Path), " | "))
 }

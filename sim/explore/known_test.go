@@ -35,3 +35,15 @@ func TestKnownRoot(t *testing.T) {
 	g.Expect(of(invariant.PoolAccounted, invariant.Aligned)).To(BeEmpty())
 	g.Expect(of(invariant.RestartStarts, invariant.NoLeak)).To(BeEmpty())
 }
+
+// TestKnownPath lets an entry speak of the code: the same invariant broken elsewhere is
+// another cause.
+func TestKnownPath(t *testing.T) {
+	g := NewWithT(t)
+	list, err := ParseKnown([]byte("known:\n- {name: a, why: w, issue: i, broken: [no-leak], path: [cpumanager.f, cpumanager.g]}\n"), "k.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	find := func(path ...string) *Known { return list.Find(Cause{Broken: invariant.NoLeak, Path: path}, nil) }
+	g.Expect(find("cpumanager.f", "cpumanager.g", "cpumanager.h")).NotTo(BeNil())
+	g.Expect(find("cpumanager.f")).To(BeNil())
+	g.Expect(find()).To(BeNil())
+}

@@ -3,8 +3,6 @@ package explore
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -94,7 +92,9 @@ func (l *Local) Replay(ctx context.Context, s *scenarios.Scenario) (Outcome, err
 		break
 	}
 	l.Abandoned = true
-	return hung(s, int(l.at.Load()), l.Timeout), nil
+	out := hung(s, int(l.at.Load()), l.Timeout)
+	out.Hits[0].Log = l.recent()
+	return out, nil
 }
 
 // patienceFactor is how many times the timeout may pass on the clock.
@@ -109,27 +109,6 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// maxStack bounds the stacks of a hang.
-const maxStack = 64 << 10
-
-// goroutines are the stacks of this process, of those in the managers when there are
-// any: where a replay hangs.
-func goroutines() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	var in []string
-	for one := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(one, "k8s.io/kubernetes/pkg/kubelet/cm") {
-			in = append(in, one)
-		}
-	}
-	text := strings.Join(in, "\n\n")
-	if text == "" {
-		text = string(buf)
-	}
-	return text[:min(len(text), maxStack)]
-}
-
 // hung is the outcome of a replay that is not done in time. What it showed before
 // the event it hangs in is lost; the replay without that event shows it again.
 func hung(s *scenarios.Scenario, at int, timeout time.Duration) Outcome {
@@ -141,6 +120,8 @@ func hung(s *scenarios.Scenario, at int, timeout time.Duration) Outcome {
 	if at < len(s.Steps) && s.Steps[at].Event != nil {
 		c.Event = newCodec().key(s.Steps[at].Event)
 	}
-	out.Hits = []Hit{{Cause: c, Step: at + 1, Text: fmt.Sprintf("not done after %v", timeout), Stack: goroutines()}}
+	stack := goroutines()
+	c.Path = hangPath(stack, goroutines)
+	out.Hits = []Hit{{Cause: c, Step: at + 1, Text: fmt.Sprintf("not done after %v", timeout), Stack: stack}}
 	return out
 }

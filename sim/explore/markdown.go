@@ -20,7 +20,20 @@ func (sv Saver) markdown(f *Finding, scenario []byte, testErr error) string {
 		fmt.Fprintf(&b, "**Known:** %s: %s. %s\n\n", f.Known.Name, f.Known.Why, f.Known.Issue)
 	}
 	fmt.Fprintf(&b, "**Version:** Kubernetes %s, `k8s.io/kubernetes/pkg/kubelet/cm`\n\n", sv.KubeletVersion)
+	if len(f.Cause.Path) > 0 {
+		b.WriteString("**Where:**\n\n")
+		for _, function := range f.Cause.Path {
+			fmt.Fprintf(&b, "- `%s`\n", function)
+		}
+		b.WriteString("\n")
+	}
+	for _, e := range f.Cause.Errors {
+		fmt.Fprintf(&b, "**Error:** %s\n\n", e)
+	}
 	fmt.Fprintf(&b, "**Needed for it:** %s\n\n", strings.Join(f.Needs, ", "))
+	if also := alsoTexts(f.Also); len(also) > 0 {
+		fmt.Fprintf(&b, "**Also with:**\n\n- %s\n\n", strings.Join(also, "\n- "))
+	}
 	b.WriteString("**How to reproduce it:**\n\n")
 	for i := range f.Scenario.Steps {
 		if e := f.Scenario.Steps[i].Event; e != nil {
@@ -51,7 +64,11 @@ func title(f *Finding) string {
 }
 
 func (sv Saver) log(b *strings.Builder, f *Finding) {
-	if sv.Trace == nil || f.Cause.Broken == BrokenHang || f.Cause.Broken == BrokenCrash {
+	if f.Cause.Broken == BrokenHang {
+		writeLog(b, f.Hit.Log)
+		return
+	}
+	if sv.Trace == nil || f.Cause.Broken == BrokenCrash {
 		return
 	}
 	var lines []string
@@ -64,6 +81,11 @@ func (sv Saver) log(b *strings.Builder, f *Finding) {
 			lines = append(lines, logText(l))
 		}
 	}
+	writeLog(b, lines)
+}
+
+// writeLog writes log lines, the last ones when there are many.
+func writeLog(b *strings.Builder, lines []string) {
 	if len(lines) == 0 {
 		return
 	}

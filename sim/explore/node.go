@@ -18,8 +18,8 @@ type Node interface {
 	// Log returns the log lines since the last call of Log or Statements.
 	Log() []observe.LogLine
 	// Statements visits the log statements passed since the last call of Log or
-	// Statements: their constant texts, without their values.
-	Statements(visit func(message string, isError bool))
+	// Statements: their constant texts, and where in upstream's code they are.
+	Statements(visit func(observe.Statement))
 	// Profile is the machine as it is now.
 	Profile() *hwprofiles.Profile
 	// Close ends the node.

@@ -57,6 +57,7 @@ func TestPlantedBugs(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 				_, same := out.Has(f.Original.Key())
 				g.Expect(same).To(BeTrue(), "shrinking changed %s", f.Original)
+				g.Expect(identity(f.Cause, nil)).To(Equal(identity(f.Original, nil)))
 			}
 			g.Expect(found).To(BeTrue(), "no finding of %s among %d", broken, len(x.Findings()))
 		})

@@ -135,10 +135,11 @@ func NewLocal(decoder *kubelet.ConfigDecoder) *Local {
 		}
 		return p, err
 	}
+	paths := kubelet.NewPaths()
 	l := &Local{gen: newGenerator(resolve, kubelet.PreparePod)}
 	l.Resolve, l.Features = resolve, true
 	l.Setup = func(s *scenarios.Scenario, p *hwprofiles.Profile) (Node, error) {
-		return sim.New(s, p, sim.Options{Decoder: decoder, TempDir: l.tempDir, Resolve: resolve, OwnProcess: true, Statements: true})
+		return sim.New(s, p, sim.Options{Decoder: decoder, TempDir: l.tempDir, Resolve: resolve, OwnProcess: true, Statements: true, Paths: paths})
 	}
 	return l
 }

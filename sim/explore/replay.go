@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -58,11 +59,13 @@ type Runner struct {
 	// At is told of each step before it is applied; nil is allowed.
 	At func(step int)
 
+	// current is the node of the replay that runs, for whoever looks at one that hangs.
+	current atomic.Value
+
 	codec   *codec
 	checker *invariant.Checker
-	// counts are the log statements of one event.
-	counts map[statement]int
-	errs   []string
+	// counts are the distinct log statements of one event.
+	counts map[statement]bool
 }
 
 type statement struct {
@@ -74,7 +77,7 @@ type statement struct {
 // left out; one that cannot be simulated is the end.
 func (r *Runner) Replay(ctx context.Context, s *scenarios.Scenario) (Outcome, error) {
 	if r.codec == nil {
-		r.codec, r.checker, r.counts = newCodec(), invariant.NewChecker(), map[statement]int{}
+		r.codec, r.checker, r.counts = newCodec(), invariant.NewChecker(), map[statement]bool{}
 	}
 	var out Outcome
 	p, err := r.Resolve(s.Profile)
@@ -88,10 +91,14 @@ func (r *Runner) Replay(ctx context.Context, s *scenarios.Scenario) (Outcome, er
 		}
 		return out, err
 	}
+	r.current.Store(nodeBox{node})
 	run := replay{Runner: r, node: node, out: &out, seen: map[string]bool{}, features: map[uint32]bool{}}
 	err = run.steps(ctx, s)
 	return out, errors.Join(err, node.Close())
 }
+
+// nodeBox lets nodes of several types be the current one.
+type nodeBox struct{ Node }
 
 type replay struct {
 	*Runner
@@ -99,6 +106,7 @@ type replay struct {
 	out      *Outcome
 	seen     map[string]bool // texts of violations, and keys of causes
 	features map[uint32]bool
+	tracker  tracker
 }
 
 func (r *replay) steps(ctx context.Context, s *scenarios.Scenario) error {
@@ -159,7 +167,7 @@ func (r *replay) step(ctx context.Context, i int, e scenarios.Event) (goOn bool,
 			continue // more of the same, or since an earlier step
 		}
 		r.seen[v.Invariant+v.Detail] = true
-		r.hit(Hit{Cause: causeOf(v, key, &o, r.errs), Step: i + 1, Text: v.Detail})
+		r.hit(Hit{Cause: causeOf(v, key, &o, &r.tracker), Step: i + 1, Text: v.Detail})
 	}
 	if r.Features {
 		r.note(key, &o, violations)
@@ -177,15 +185,13 @@ func (r *replay) hit(h Hit) {
 	}
 }
 
-// statements counts the log statements of the event.
+// statements takes the log statements of the event in.
 func (r *replay) statements() {
 	clear(r.counts)
-	r.errs = r.errs[:0]
-	r.node.Statements(func(message string, isError bool) {
-		s := statement{message, isError}
-		if r.counts[s]++; isError && r.counts[s] == 1 {
-			r.errs = append(r.errs, message)
-		}
+	r.tracker.begin()
+	r.node.Statements(func(s observe.Statement) {
+		r.counts[statement{s.Message, s.Error}] = true
+		r.tracker.note(s)
 	})
 }
 
@@ -277,7 +283,7 @@ func panicPath(stack string) []string {
 	for line := range strings.Lines(after) {
 		if rest, ok := strings.CutPrefix(line, "k8s.io/kubernetes/pkg/kubelet/"); ok {
 			if end := strings.LastIndex(rest, "("); end > 0 {
-				return []string{rest[:end]}
+				return []string{strings.TrimPrefix(rest[:end], "cm/")}
 			}
 		}
 	}

@@ -37,14 +37,18 @@ type ReportedFinding struct {
 	New  bool   `json:"new"`
 	Harm string `json:"harm"`
 	// Known names the known cause.
-	Known    string   `json:"known,omitempty"`
-	Why      string   `json:"why,omitempty"`
-	Issue    string   `json:"issue,omitempty"`
-	ByDesign bool     `json:"byDesign,omitempty"`
-	Broken   string   `json:"broken"`
-	Text     string   `json:"text"`
-	Path     []string `json:"path,omitempty"`
-	Needs    []string `json:"needs,omitempty"`
+	Known    string `json:"known,omitempty"`
+	Why      string `json:"why,omitempty"`
+	Issue    string `json:"issue,omitempty"`
+	ByDesign bool   `json:"byDesign,omitempty"`
+	Broken   string `json:"broken"`
+	Text     string `json:"text"`
+	// Path are the functions of upstream that broke it, Errors what was raised there.
+	Path   []string `json:"path,omitempty"`
+	Errors []string `json:"errors,omitempty"`
+	Needs  []string `json:"needs,omitempty"`
+	// Also are the needs of other scenarios with the same cause.
+	Also [][]string `json:"also,omitempty"`
 	// FollowsFrom is what broke first in the scenario, where it is something else.
 	FollowsFrom string `json:"followsFrom,omitempty"`
 	From        string `json:"from"`
@@ -66,8 +70,8 @@ func NewReport(kubelet, search string, seed uint64, x *Explorer) (Report, error)
 		}
 		_, harm := Harm(f.Cause.Broken)
 		item := ReportedFinding{
-			ID: f.ID, New: f.Known == nil, Harm: harm, Broken: f.Cause.Broken, Text: f.Hit.Text, Path: f.Cause.Path,
-			Needs: f.Needs, From: f.From, Seen: f.Seen, Events: len(f.Scenario.Steps), Scenario: string(text),
+			ID: f.ID, New: f.Known == nil, Harm: harm, Broken: f.Cause.Broken, Text: f.Hit.Text, Path: f.Cause.Path, Errors: f.Cause.Errors,
+			Needs: f.Needs, Also: f.Also, From: f.From, Seen: f.Seen, Events: len(f.Scenario.Steps), Scenario: string(text),
 		}
 		if f.Known != nil {
 			item.Known, item.Why, item.Issue, item.ByDesign = f.Known.Name, f.Known.Why, f.Known.Issue, f.Known.ByDesign
@@ -118,9 +122,16 @@ func Table(w io.Writer, r Report) error {
 			fmt.Fprintf(&b, "  follows from %s\n", f.FollowsFrom)
 		}
 		for _, p := range f.Path {
-			fmt.Fprintf(&b, "  upstream logs: %s\n", p)
+			fmt.Fprintf(&b, "  in %s\n", p)
 		}
-		fmt.Fprintf(&b, "  needs: %s\n  first seen in %s; %d events:\n", strings.Join(f.Needs, ", "), f.From, f.Events)
+		for _, e := range f.Errors {
+			fmt.Fprintf(&b, "  upstream's error: %s\n", e)
+		}
+		fmt.Fprintf(&b, "  needs: %s\n", strings.Join(f.Needs, ", "))
+		for _, also := range alsoTexts(f.Also) {
+			fmt.Fprintf(&b, "  also with: %s\n", also)
+		}
+		fmt.Fprintf(&b, "  first seen in %s; %d events:\n", f.From, f.Events)
 		_, steps, _ := strings.Cut(f.Scenario, "\nprofile:")
 		for line := range strings.Lines("profile:" + steps) {
 			b.WriteString("    " + line)
@@ -131,6 +142,19 @@ func Table(w io.Writer, r Report) error {
 	r.flakyTable(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// alsoTexts are the needs of other scenarios, a line each, not too many.
+func alsoTexts(also [][]string) []string {
+	const most = 6
+	var out []string
+	for i, needs := range also {
+		if i == most {
+			return append(out, fmt.Sprintf("%d more", len(also)-most))
+		}
+		out = append(out, strings.Join(needs, ", "))
+	}
+	return out
 }
 
 // flakyTable lists the causes that there is no finding of, which may be new.

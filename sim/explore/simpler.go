@@ -116,6 +116,10 @@ func simplerEvents(e scenarios.Event) []scenarios.Event {
 			add(scenarios.ResizePod{Container: e.Container, CPU: e.CPU})
 			add(scenarios.ResizePod{Container: e.Container, Memory: e.Memory})
 		}
+	case scenarios.EditStateFile:
+		add(scenarios.WriteStateFile{File: e.File})
+	case scenarios.LimitOpenFiles:
+		add(scenarios.LimitOpenFiles{})
 	case scenarios.FailRuntimeUpdate:
 		add(scenarios.FailRuntimeUpdate{Error: e.Error})
 	}

@@ -63,10 +63,10 @@ func newStub(b bug) Setup {
 	}
 }
 
-func (n *stub) Close() error                  { return nil }
-func (n *stub) Log() []observe.LogLine        { return nil }
-func (n *stub) Statements(func(string, bool)) {}
-func (n *stub) Profile() *hwprofiles.Profile  { return n.profile }
+func (n *stub) Close() error                       { return nil }
+func (n *stub) Log() []observe.LogLine             { return nil }
+func (n *stub) Statements(func(observe.Statement)) {}
+func (n *stub) Profile() *hwprofiles.Profile       { return n.profile }
 
 func (n *stub) Apply(_ context.Context, event scenarios.Event) error {
 	switch e := event.(type) {
@@ -96,6 +96,8 @@ func (n *stub) Apply(_ context.Context, event scenarios.Event) error {
 	case scenarios.DeletePod:
 		n.delete(e.Pod)
 	case scenarios.Reconcile:
+	case scenarios.EditStateFile, scenarios.WriteStateFile, scenarios.LimitOpenFiles, scenarios.ClearFaults:
+		return scenarios.ErrMisuse // it has no files
 	default:
 		return scenarios.ErrUnsupported
 	}

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/pinlab/pinlab/scenarios"
@@ -38,6 +39,9 @@ func (g *generator) trouble(d *drawer, w *world, kind trouble) []scenarios.Event
 		w.running = true
 		return append(out, scenarios.StartKubelet{})
 	case failedWrites:
+		if d.chance(4) { // not a file can be opened
+			return append(append([]scenarios.Event{scenarios.LimitOpenFiles{}}, g.events(d, w)...), scenarios.ClearFaults{})
+		}
 		return []scenarios.Event{scenarios.FailCheckpointWrite{File: file, Errno: pick(d, "ENOSPC", "EMFILE"), Times: d.n(3)}}
 	case failedUpdates:
 		if d.chance(6) {
@@ -48,6 +52,10 @@ func (g *generator) trouble(d *drawer, w *world, kind trouble) []scenarios.Event
 		w.running = true
 		return []scenarios.Event{scenarios.RestartKubelet{Config: w.patch(d)}}
 	case lostFile:
+		if d.chance(6) {
+			w.running = true
+			return []scenarios.Event{scenarios.StopKubelet{}, corrupted(d, file), scenarios.StartKubelet{}}
+		}
 		return []scenarios.Event{scenarios.DeleteStateFile{File: file}}
 	case clobberedCPUSet:
 		if c := w.container(d); c != "" {
@@ -62,6 +70,20 @@ func (g *generator) trouble(d *drawer, w *world, kind trouble) []scenarios.Event
 		return g.hardware(d, w, kind)
 	}
 	return nil
+}
+
+// corrupted draws what a crash, a full disk or a person makes of a state file.
+func corrupted(d *drawer, file scenarios.StateFile) scenarios.Event {
+	switch d.n(4) {
+	case 0:
+		return scenarios.WriteStateFile{File: file}
+	case 1:
+		at := 8 * d.n(32)
+		return scenarios.EditStateFile{File: file, Truncate: &at}
+	case 2: // a value that its checksum does not fit
+		return scenarios.EditStateFile{File: file, Set: map[string]json.RawMessage{"dataChecksum": json.RawMessage("1")}}
+	}
+	return scenarios.EditStateFile{File: file, Append: "\x00"}
 }
 
 func (w *world) resize(d *drawer) []scenarios.Event {

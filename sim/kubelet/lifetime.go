@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +69,8 @@ type Params struct {
 	OnCall CallHook
 	// NoLog drops the log: what is measured does not pay for keeping it.
 	NoLog bool
+	// Paths, when set, tells Statements where in upstream's code it was.
+	Paths *Paths
 	// AllocatedDevices are what the device manager's checkpoint remembers.
 	AllocatedDevices map[ContainerKey][]DeviceID
 	// DevicesNotReady says that no device plugin has registered yet.
@@ -125,7 +128,7 @@ const minVerbosity = 2
 func New(p Params) *Lifetime {
 	l := &Lifetime{
 		params: p,
-		log:    &recorder{verbosity: max(minVerbosity, p.Config.Verbosity())},
+		log:    &recorder{verbosity: max(minVerbosity, p.Config.Verbosity()), paths: p.Paths},
 		gate:   newGate(p.SourcesReady),
 		ended:  make(chan struct{}),
 	}
@@ -329,13 +332,23 @@ func (l *Lifetime) Log() []observe.LogLine {
 }
 
 // Statements visits the log statements since the last call of Log or Statements, by
-// their constant texts. It renders nothing, which is most of what Log costs.
-func (l *Lifetime) Statements(visit func(message string, isError bool)) {
+// their constant texts; pods are named by their UIDs. It renders nothing, which is most
+// of what Log costs.
+func (l *Lifetime) Statements(visit func(observe.Statement)) {
 	lines := l.log.take()
 	defer l.log.reuse(lines)
 	for i := range lines {
-		visit(lines[i].msg, lines[i].isErr)
+		visit(lines[i].statement())
 	}
+}
+
+// Recent returns the last lines since the last call of Log or Statements and takes none
+// away. It may be called while the lifetime is at work, or hangs.
+func (l *Lifetime) Recent(most int) []observe.LogLine {
+	l.log.mu.Lock()
+	lines := slices.Clone(l.log.lines[max(0, len(l.log.lines)-most):])
+	l.log.mu.Unlock()
+	return (&recorder{}).render(lines)
 }
 
 // runtimeService is the part of the CRI that the managers use.

@@ -37,6 +37,8 @@ type recorder struct {
 	// hook is called before a line is kept; it lets the lifetime see where
 	// upstream is.
 	hook func(msg string)
+	// paths, when set, tells where upstream logged a line.
+	paths *Paths
 }
 
 type logEntry struct {
@@ -46,6 +48,7 @@ type logEntry struct {
 	msg   string
 	// values are those of With-calls; they come before kv.
 	values, kv []any
+	path       *codePath
 }
 
 func (r *recorder) take() []logEntry {
@@ -87,6 +90,9 @@ func (s sink) Error(err error, msg string, kv ...any) {
 	s.add(logEntry{isErr: true, err: err, msg: msg, kv: kv})
 }
 
+// framesToUpstream are those of add, Info or Error, and logr's own.
+const framesToUpstream = 3
+
 func (s sink) add(e logEntry) {
 	if s.r.hook != nil {
 		s.r.hook(e.msg)
@@ -95,6 +101,9 @@ func (s sink) add(e logEntry) {
 		return // the harness's period, not the configuration's
 	}
 	e.values = s.values
+	if s.r.paths != nil {
+		e.path = s.r.paths.of(e.msg, e.isErr, framesToUpstream)
+	}
 	s.r.mu.Lock()
 	s.r.lines = append(s.r.lines, e)
 	s.r.mu.Unlock()
@@ -140,6 +149,66 @@ func (r *recorder) render(lines []logEntry) []observe.LogLine {
 		out[i].Text, start = text[start:end], end
 	}
 	return out
+}
+
+// statement is a line without its values.
+func (e *logEntry) statement() observe.Statement {
+	s := observe.Statement{Message: e.msg, Error: e.isErr}
+	if e.path == nil {
+		if e.msg == msgHints {
+			s.Pod, s.Refused = e.refused()
+		}
+		return s
+	}
+	s.Path, s.Write = e.path.functions, e.path.write
+	named(&s, e.values)
+	named(&s, e.kv)
+	return s
+}
+
+// named puts the pod and the container of a line's values into its statement.
+func named(s *observe.Statement, kv []any) {
+	for i := 0; i+1 < len(kv); i += 2 {
+		key, ok := kv[i].(string)
+		if !ok {
+			continue
+		}
+		switch value := kv[i+1].(type) {
+		case string:
+			switch key {
+			case "podUID":
+				s.Pod = value
+			case "containerName":
+				s.Container = value
+			}
+		case types.UID:
+			if key == "podUID" {
+				s.Pod = string(value)
+			}
+		case klog.ObjectRef:
+			if key == "pod" && s.Pod == "" {
+				s.Pod = value.Name
+			}
+		}
+	}
+}
+
+// refused are the resources that a provider could give no hint for, and whose they are.
+func (e *logEntry) refused() (pod string, out []string) {
+	for i := 0; i+1 < len(e.kv); i += 2 {
+		switch v := e.kv[i+1].(type) {
+		case klog.ObjectRef:
+			pod = v.Name
+		case map[string][]topologymanager.TopologyHint:
+			for resource, list := range v {
+				if list != nil && len(list) == 0 {
+					out = append(out, resource)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return pod, out
 }
 
 // renderFull asks klog itself.
