@@ -51,7 +51,7 @@ func Harm(broken string) (rank int, what string) {
 		return 2, "CPUs are shared that were promised exclusive"
 	case invariant.RestartKeepsPods:
 		return 3, "a running pod is rejected"
-	case invariant.PoolAccounted, invariant.NoLeak, invariant.ExclusiveCount, invariant.CheckpointInSync, invariant.MemoryAccounted:
+	case invariant.PoolAccounted, invariant.NoLeak, invariant.ExclusiveCount, invariant.CheckpointInSync, invariant.MemoryAccounted, invariant.RoomAdmits:
 		return 4, "CPUs or memory are lost"
 	}
 	return 5, "misaligned"

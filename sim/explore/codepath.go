@@ -75,7 +75,7 @@ func (t *tracker) pathOf(v observe.Violation, event string, o *observe.Observati
 	switch v.Invariant {
 	case invariant.RestartStarts:
 		return t.failedStart(o)
-	case invariant.RestartKeepsPods:
+	case invariant.RestartKeepsPods, invariant.RoomAdmits:
 		return t.rejection(v, o)
 	case invariant.CheckpointInSync:
 		if path, errs = t.raised(func(s observe.Statement) bool { return strings.HasPrefix(s.Path[0], inCPUStore) }); path != nil {
@@ -111,7 +111,7 @@ func (t *tracker) failedStart(o *observe.Observation) (path, errs []string) {
 func (t *tracker) rejection(v observe.Violation, o *observe.Observation) (path, errs []string) {
 	reason := ""
 	for _, a := range o.Admissions {
-		if !a.Admitted && strings.Contains(v.Detail, "pod "+a.Pod+",") {
+		if !a.Admitted && about(v, a.Pod) {
 			reason = a.Reason
 			break
 		}
@@ -120,12 +120,12 @@ func (t *tracker) rejection(v observe.Violation, o *observe.Observation) (path, 
 		path, errs = t.raised(func(s observe.Statement) bool {
 			return !slices.Contains(s.Path, reconcileState) && !strings.HasPrefix(s.Path[0], inCPUStore) &&
 				!strings.HasPrefix(s.Path[0], inMemoryStore) && !strings.HasPrefix(s.Path[0], inTopology) &&
-				(s.Pod == "" || strings.Contains(v.Detail, "pod "+s.Pod+","))
+				(s.Pod == "" || about(v, s.Pod))
 		})
 	}
 	if path == nil {
 		for _, s := range t.refusals {
-			if !strings.Contains(v.Detail, "pod "+s.Pod+",") {
+			if !about(v, s.Pod) {
 				continue
 			}
 			for _, resource := range s.Refused {
@@ -139,6 +139,11 @@ func (t *tracker) rejection(v observe.Violation, o *observe.Observation) (path, 
 		path = []string{inTopology + "Policy.Merge"}
 	}
 	return path, append(errs, reason)
+}
+
+// about says that a violation names a pod as its subject.
+func about(v observe.Violation, pod string) bool {
+	return strings.Contains(v.Detail, "pod "+pod+",") || strings.HasPrefix(v.Detail, "pod "+pod+" ")
 }
 
 // topologyRefusal is the reason of pods that the topology manager rejects by itself.
