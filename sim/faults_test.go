@@ -80,6 +80,27 @@ func TestFaultsAcrossReboot(t *testing.T) {
 	g.Expect(n.faults.writes).To(HaveExactElements(HaveField("Errno", "ENOSPC"), HaveField("Errno", "EACCES")))
 }
 
+// What has changed before a start counts until pods have been admitted with it.
+func TestUnchangedRestart(t *testing.T) {
+	g := NewWithT(t)
+	var r restartRecord
+	start := func(heard bool) bool {
+		r.starting()
+		r.started(true)
+		if heard {
+			r.heard()
+		}
+		return r.unchanged
+	}
+	g.Expect(start(true)).To(BeFalse(), "the first")
+	g.Expect(start(true)).To(BeTrue())
+	r.touch()
+	g.Expect(start(false)).To(BeFalse(), "changed")
+	g.Expect(start(false)).To(BeFalse(), "changed before a start that heard of no pod")
+	g.Expect(start(true)).To(BeFalse(), "and before the first that does")
+	g.Expect(start(true)).To(BeTrue())
+}
+
 func TestEffectiveCPUs(t *testing.T) {
 	g := NewWithT(t)
 	r := newRuntime()

@@ -235,19 +235,23 @@ func (n *Node) patchConfig(patch json.RawMessage) error {
 func (n *Node) path(f scenarios.StateFile) string { return filepath.Join(n.stateDir, string(f)) }
 
 // restartRecord remembers whether anything that a restart depends on has been
-// touched since the last successful start.
+// touched since a kubelet last started and heard of its pods.
 type restartRecord struct {
 	succeeded bool // some start succeeded
 	touched   bool
+	unheard   bool // before a start after which no pod has been heard of
 	unchanged bool // the last start followed a success with nothing touched
 }
 
 func (r *restartRecord) touch() { r.touched = true }
 
-func (r *restartRecord) starting() { r.unchanged = r.succeeded && !r.touched }
+func (r *restartRecord) starting() { r.unchanged = r.succeeded && !r.touched && !r.unheard }
 
 func (r *restartRecord) started(ok bool) {
 	if ok {
-		r.succeeded, r.touched = true, false
+		r.succeeded, r.touched, r.unheard = true, false, r.unheard || r.touched
 	}
 }
+
+// heard says that the pods were admitted as things were at the start.
+func (r *restartRecord) heard() { r.unheard = false }

@@ -91,6 +91,7 @@ func (n *Node) sourcesReady() error {
 		}
 	}
 	n.apiSeen = true
+	n.restart.heard()
 	n.life.SetSourcesReady(true)
 	for _, p := range bound {
 		if p.deleted {

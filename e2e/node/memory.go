@@ -71,9 +71,7 @@ func (t *Target) mems(p *pod, container string, g cgroup.Group) observe.CPUs {
 func (t *Target) podCPUs(state *observe.StateFile) []observe.Assignment {
 	var out []observe.Assignment
 	for uid, cpus := range state.PodCPUs {
-		if _, has := state.Entries[uid]; has {
-			out = append(out, observe.Assignment{Pod: cmp.Or(t.names[uid], uid), CPUs: cpus})
-		}
+		out = append(out, observe.Assignment{Pod: cmp.Or(t.names[uid], uid), CPUs: cpus})
 	}
 	slices.SortFunc(out, func(a, b observe.Assignment) int { return cmp.Compare(a.Pod, b.Pod) })
 	return out

@@ -151,7 +151,7 @@ func TestPodCPUs(t *testing.T) {
 		PodCPUs: map[string]observe.CPUs{uid: "1-3", "other": "4"},
 		Entries: map[string]map[string]observe.CPUs{uid: {"app": "1-3"}},
 	}
-	g.Expect(target.podCPUs(s)).To(Equal([]observe.Assignment{{Pod: "a", CPUs: "1-3"}}))
+	g.Expect(target.podCPUs(s)).To(Equal([]observe.Assignment{{Pod: "a", CPUs: "1-3"}, {Pod: "other", CPUs: "4"}}), "with containers or without")
 }
 
 // A reboot ends what is wrong with processes and the kernel; a full disk is as

@@ -110,6 +110,16 @@ func machineNeeds(n map[string]bool, p *hwprofiles.Profile) {
 	if len(sizes) > 0 && sizes[0] != sizes[len(sizes)-1] {
 		n["cores of unequal size"] = true
 	}
+	sockets := map[int]int{}
+	for _, c := range p.CPUs {
+		if c.Online {
+			sockets[c.Socket]++
+		}
+	}
+	sizes = slices.Sorted(maps.Values(sockets))
+	if len(sizes) > 0 && sizes[0] != sizes[len(sizes)-1] {
+		n["sockets of unequal size"] = true
+	}
 	if mi, err := p.MachineInfo(); err == nil {
 		for _, text := range hwprofiles.Differences(p, mi) {
 			if strings.Contains(text, "core") && !strings.Contains(text, "uncore") {

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pinlab/pinlab/sim/observe"
@@ -149,6 +150,11 @@ func noLeak(k *Checker) {
 		for i := range v.stale {
 			k.violated("%s is gone and still holds %s", v.stale[i].ref(), v.stale[i].cpus.cpus())
 		}
+		for i := range v.podSets {
+			if pod := v.o.PodCPUs[i].Pod; !v.used(pod) {
+				k.violated("pod %s holds %s, of which no container has any", pod, v.podSets[i].cpus())
+			}
+		}
 	}
 	for pod := range v.eachPod {
 		k.leakedByInit(pod)
@@ -160,6 +166,12 @@ func noLeak(k *Checker) {
 			}
 		}
 	}
+}
+
+// used says that a container of the pod has an entry, one that is gone included.
+func (v *view) used(pod string) bool {
+	return slices.ContainsFunc(v.stale, func(s staleEntry) bool { return s.Pod == pod }) ||
+		slices.ContainsFunc(v.containers, func(c container) bool { return c.Pod == pod && c.holds })
 }
 
 // leakedByInit looks for CPUs of init containers that are done. As long as no

@@ -438,6 +438,12 @@ func TestNoLeak(t *testing.T) {
 		{name: "gone", mutate: stale, want: invariant.NoLeak, detail: "uid/c is gone and still holds CPU 3"},
 		{name: "gone, before the tick", mutate: func(o *observe.Observation) { stale(o); o.Reconciled = false }},
 		{name: "gone, but not everybody has been heard", mutate: func(o *observe.Observation) { stale(o); o.SourcesNotReady = true }},
+		{
+			name: "a pod's own, and nobody in it", want: invariant.NoLeak, detail: "pod a holds CPU 1, of which no container has any",
+			mutate: func(o *observe.Observation) {
+				o.PodCPUs, o.SharedPool, o.Checkpoint.SharedPool = []observe.Assignment{{Pod: "a", CPUs: "1"}}, "0,2-7", "0,2-7"
+			},
+		},
 		{name: "init as large", containers: []observe.Container{initDone("a", "setup", "1,5"), app("a", "app", "1,5")}},
 		{
 			name: "init as large as all apps", containers: []observe.Container{initDone("a", "setup", "1,5"), app("a", "x", "1"), app("a", "y", "5")},

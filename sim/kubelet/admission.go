@@ -97,12 +97,12 @@ func (l *Lifetime) Snapshot() Snapshot {
 		for name, set := range containers {
 			s.Entries[ContainerKey{uid, name}] = observe.FromSet(set)
 		}
-		if set, ok := r.GetPodCPUSet(uid); ok {
-			if s.PodCPUs == nil {
-				s.PodCPUs = map[string]observe.CPUs{}
-			}
-			s.PodCPUs[uid] = observe.FromSet(set)
+	}
+	for uid, pod := range r.GetPodCPUAssignments() { // also where no container has any
+		if s.PodCPUs == nil {
+			s.PodCPUs = map[string]observe.CPUs{}
 		}
+		s.PodCPUs[uid] = observe.FromSet(pod.CPUSet)
 	}
 	s.NUMA = numaMemory(l.memory.State().GetMachineState())
 	return s
