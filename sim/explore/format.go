@@ -192,6 +192,10 @@ func eventValue(e scenarios.Event) any {
 		return keep{e}
 	case scenarios.SetHugePages:
 		return keep{e}
+	case scenarios.WriteStateFile:
+		if e.Checkpoint == nil {
+			return map[string]any{"file": e.File, "content": keep{e.Content}} // empty is a content
+		}
 	case scenarios.EditStateFile:
 		m := map[string]any{"file": e.File, "append": e.Append, "set": keep{e.Set}, "fixChecksum": e.FixChecksum}
 		if e.Truncate != nil {
