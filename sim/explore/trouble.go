@@ -81,7 +81,9 @@ func corrupted(d *drawer, file scenarios.StateFile) scenarios.Event {
 		at := 8 * d.n(32)
 		return scenarios.EditStateFile{File: file, Truncate: &at}
 	case 2: // a value that its checksum does not fit
-		return scenarios.EditStateFile{File: file, Set: map[string]json.RawMessage{"dataChecksum": json.RawMessage("1")}}
+		if file == scenarios.CPUState {
+			return scenarios.EditStateFile{File: file, Set: map[string]json.RawMessage{"dataChecksum": json.RawMessage("1")}}
+		}
 	}
 	return scenarios.EditStateFile{File: file, Append: "\x00"}
 }
