@@ -151,12 +151,16 @@ func TestSameSeedInProcesses(t *testing.T) {
 		g.Expect(x.Random(t.Context(), Random{Seed: 3, Runs: 2*roundRuns + 16})).To(Succeed())
 		var ids []string
 		for _, f := range x.Findings() {
-			ids = append(ids, f.ID)
+			if f.Cause.Broken != invariant.RestartStarts {
+				ids = append(ids, f.ID)
+			}
 		}
 		return ids
 	}
 	// Upstream walks maps in random order, so that a feature more or less may be reached;
-	// the findings are the same.
+	// the findings are the same. But for starts that fail: which of several containers
+	// is being released at the write at which the kubelet is killed is by that order, too,
+	// and one such finding more or less was seen.
 	one := search(1)
 	g.Expect(search(2)).To(Equal(one))
 }
