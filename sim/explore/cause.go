@@ -73,15 +73,17 @@ type Hit struct {
 var (
 	numbers = regexp.MustCompile(`[0-9]+([-,][0-9]+)*`)
 	// uids are those of pods that were read from a file, and of pods that the search made.
-	uids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\buid-[a-z0-9]+\b`)
-	parts   = regexp.MustCompile(`holds part of a core: .*`)
+	uids  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\buid-[a-z0-9]+\b`)
+	parts = regexp.MustCompile(`holds part of a core: .*`)
+	// ofOne is how upstream names the container that it met first, in the order of a map.
+	ofOne   = regexp.MustCompile(`\bcontainer: \S+`)
 	plurals = regexp.MustCompile(`\b(CPU|node)s? N( are| is)?\b`)
 )
 
 // template leaves names and numbers out of a text. Containers become their kind, so
 // that what is lost by an init container is not what is lost by an app container.
 func template(text string, o *observe.Observation) string {
-	text = uids.ReplaceAllString(text, "UID")
+	text = ofOne.ReplaceAllString(uids.ReplaceAllString(text, "UID"), "container: C")
 	refs := make([][2]string, 0, 2*len(o.Containers))
 	for _, c := range o.Containers {
 		kind := string(c.Kind)

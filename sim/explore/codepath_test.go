@@ -125,3 +125,14 @@ func TestPathOf(t *testing.T) {
 		})
 	}
 }
+
+// Upstream names the container that the order of a map gave it first: the same start
+// can fail with another one's name, and is the same cause.
+func TestStartNamesOneContainer(t *testing.T) {
+	g := NewWithT(t)
+	failed := func(container string) string {
+		return template(`start cpu manager error: pod: uid-p2, container: `+container+` cpuset: "0,4" overlaps with default cpuset "0-1"`, &observe.Observation{})
+	}
+	g.Expect(failed("side0")).To(Equal(failed("app1")))
+	g.Expect(failed("app1")).To(Equal(`start cpu manager error: pod: UID, container: C cpuset: "N" overlaps with default cpuset "N"`))
+}
