@@ -18,13 +18,7 @@ import (
 // names. The moments go from its first instructions over the making of disks and
 // the boot to a scenario that runs.
 func TestKilledAtAnyMoment(t *testing.T) {
-	binary := os.Getenv("PINLAB_BIN")
-	if binary == "" {
-		t.Skip("boots machines: set PINLAB_BIN to a pinlab binary, as 'make e2e' does")
-	}
-	g := NewWithT(t)
-	binary, err := filepath.Abs(binary)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, binary := NewWithT(t), pinlabBinary(t)
 	start := func(tmp string) (*exec.Cmd, *bytes.Buffer) {
 		cmd := exec.Command(binary, "run", "--target", "lab", "--profile", "generic-1s4c", "container-restart-keeps-cpus")
 		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
@@ -62,6 +56,18 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		t.Logf("killed after %v, %d processes and files gone", moment.Round(time.Millisecond), len(running))
 	}
 	g.Expect(caught).To(BeNumerically(">=", 3), "most were killed while they ran")
+}
+
+// pinlabBinary is the program that is tried; without one the test is left out.
+func pinlabBinary(t *testing.T) string {
+	t.Helper()
+	binary := os.Getenv("PINLAB_BIN")
+	if binary == "" {
+		t.Skip("boots machines: set PINLAB_BIN to a pinlab binary, as 'make e2e' does")
+	}
+	binary, err := filepath.Abs(binary)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return binary
 }
 
 // left are the processes with this TMPDIR, in pinlab's own process or one that

@@ -3,9 +3,7 @@ package lab_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,13 +17,7 @@ import (
 // from within: as it should be, then with a cgroup that somebody else has written,
 // then with a CPU taken offline under a container.
 func TestVerifyOnARealNode(t *testing.T) {
-	binary := os.Getenv("PINLAB_BIN")
-	if binary == "" {
-		t.Skip("boots a machine: set PINLAB_BIN to a pinlab binary, as 'make e2e' does")
-	}
-	g := NewWithT(t)
-	binary, err := filepath.Abs(binary)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, binary := NewWithT(t), pinlabBinary(t)
 	pinlab := func(stdin string, args ...string) string {
 		t.Helper()
 		cmd := exec.Command(binary, args...)

@@ -156,18 +156,19 @@ func (t *Target) Told(ctx context.Context) (observe.Told, error) {
 
 // cpuMax are the quotas of pods and of their containers that run.
 func (t *Target) cpuMax(ctx context.Context) (map[string]string, error) {
-	names := map[string]string{} // of cgroups
+	names, groups := map[string]string{}, t.groups() // names of cgroups
 	for _, p := range t.pods {
 		if p.gone {
 			continue
 		}
 		for _, c := range slices.Concat(p.spec.Spec.InitContainers, p.spec.Spec.Containers) {
 			s := p.containerStatus(c.Name)
-			for _, g := range t.facts.Groups {
-				if s != nil && g.ContainerID == containerID(s) {
-					names[g.Path] = p.spec.Name + "/" + c.Name
-					names[path.Dir(g.Path)] = p.spec.Name
-				}
+			if s == nil {
+				continue
+			}
+			if g, ok := groups[containerID(s)]; ok {
+				names[g.Path] = p.spec.Name + "/" + c.Name
+				names[path.Dir(g.Path)] = p.spec.Name
 			}
 		}
 	}

@@ -59,11 +59,13 @@ func (t *Target) settle(ctx context.Context) error {
 	quiet, same, before, changed := time.Duration(0), time.Duration(0), "", time.Now()
 	busy := ""
 	for need := calm; ; {
-		wait := func() error { return t.rest(ctx, need) }
-		if busy != "" { // until the change that it is to make
-			wait = func() error { return t.change(ctx) }
+		var err error
+		if busy != "" {
+			err = t.change(ctx) // that it is to make
+		} else {
+			err = t.rest(ctx, need)
 		}
-		if err := wait(); err != nil {
+		if err != nil {
 			return err
 		}
 		quiet, same = quiet+need, same+need

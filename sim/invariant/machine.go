@@ -114,14 +114,20 @@ func spread(found []int32, table []int32, s set) []int32 {
 	return found
 }
 
-// nodeSizes counts the given CPUs per NUMA node, largest node first.
-func (m *machine) nodeSizes(known set) []int {
+// byNode counts the given CPUs per NUMA node.
+func (m *machine) byNode(cpus set) map[int32]int {
 	count := map[int32]int{}
-	for id := range known.ids {
+	for id := range cpus.ids {
 		if id < len(m.node) && m.node[id] != hwprofiles.None {
 			count[m.node[id]]++
 		}
 	}
+	return count
+}
+
+// nodeSizes counts the given CPUs per NUMA node, largest node first.
+func (m *machine) nodeSizes(known set) []int {
+	count := m.byNode(known)
 	sizes := make([]int, 0, len(count))
 	for _, n := range count {
 		sizes = append(sizes, n)

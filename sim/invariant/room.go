@@ -3,8 +3,6 @@ package invariant
 import (
 	"maps"
 	"slices"
-
-	"github.com/pinlab/pinlab/hwprofiles"
 )
 
 // roomAdmits looks at a pod of one container that has just been rejected, and at
@@ -28,12 +26,7 @@ func roomAdmits(k *Checker) {
 	}
 	switch policy := v.o.Config.TopologyManagerPolicy; policy {
 	case "restricted", "single-numa-node":
-		sizes := map[int32]int{}
-		for id := range free.ids {
-			if id < len(k.machine.node) && k.machine.node[id] != hwprofiles.None {
-				sizes[k.machine.node[id]]++
-			}
-		}
+		sizes := k.machine.byNode(free)
 		for _, node := range slices.Sorted(maps.Keys(sizes)) {
 			if sizes[node] >= a.ExclusiveCPUs {
 				k.violated("pod %s asks for %d CPUs and is rejected (%s); free on NUMA node %d: %s", a.Pod, a.ExclusiveCPUs, a.Reason, node, k.on(free, node))

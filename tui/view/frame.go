@@ -42,30 +42,32 @@ func (h Hint) width() int { return len([]rune(h.Key)) + 1 + len([]rune(h.Text)) 
 
 // DrawHints draws as many hints as fit.
 func DrawHints(a paint.Area, hints []Hint) {
+	for i, x := range places(a.W, hints) {
+		at := a.Print(x, 0, hints[i].Key, paint.Key, 0)
+		a.Print(at+1, 0, hints[i].Text, paint.Dim, 0)
+	}
+}
+
+// places are the columns where hints begin, of those that have room.
+func places(width int, hints []Hint) (out []int) {
 	x := 0
 	for _, h := range hints {
-		if x+h.width() > a.W {
-			return
+		if x+h.width() > width {
+			break
 		}
-		at := a.Print(x, 0, h.Key, paint.Key, 0)
-		a.Print(at+1, 0, h.Text, paint.Dim, 0)
+		out = append(out, x)
 		x += h.width() + 2
 	}
+	return out
 }
 
 // HintAt is the hint at a column of those that DrawHints draws, -1 where there is
 // none.
 func HintAt(width int, hints []Hint, column int) int {
-	x := 0
-	for i, h := range hints {
-		end := x + h.width()
-		if end > width {
-			break
-		}
-		if column >= x && column < end {
+	for i, x := range places(width, hints) {
+		if column >= x && column < x+hints[i].width() {
 			return i
 		}
-		x = end + 2
 	}
 	return -1
 }
