@@ -105,15 +105,18 @@ func (x *Explorer) worthShrinking(key string) bool {
 // in, in their order.
 func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 	shrunk := make([]*Finding, len(list))
-	failed := x.each(ctx, len(list), func(w Worker, i int) error {
-		if x.enough != nil && x.enough() {
-			return nil
-		}
-		f, err := x.shrink(ctx, w, list[i])
-		shrunk[i] = f
+	err := x.each(ctx, len(list), func(w Worker, i int) (err error) {
+		shrunk[i], err = x.shrink(ctx, w, list[i])
 		return err
 	})
-	for i, f := range shrunk { // also when it was interrupted: what there is counts
+	x.take(list, shrunk) // also when it was interrupted: what there is counts
+	return err
+}
+
+// take takes in what shrinking has made of causes, in their order; nil where it made
+// nothing.
+func (x *Explorer) take(list []pending, shrunk []*Finding) {
+	for i, f := range shrunk {
 		if f == nil {
 			x.unshrunk(list[i : i+1])
 			continue
@@ -128,7 +131,6 @@ func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
 		}
 	}
 	x.tell()
-	return failed
 }
 
 // unshrunk keeps the texts of causes that there is no finding of.
@@ -154,8 +156,12 @@ const (
 	hangTries = 40
 )
 
-// shrink makes a finding of a cause; nil when it does not show itself again.
+// shrink makes a finding of a cause; nil when it does not show itself again, or there
+// is no time for it.
 func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, error) {
+	if x.enough != nil && x.enough() {
+		return nil, nil
+	}
 	sh := Shrinker{Replayer: w, Machines: x.Simple, Valid: x.Prepare, Tries: tries}
 	if p.hit.Cause.Broken == BrokenHang {
 		sh.Tries = hangTries

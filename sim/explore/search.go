@@ -20,10 +20,12 @@ type Random struct {
 }
 
 // A round is a number of runs that are made of the same pool: the pool grows between
-// rounds only, so that it does not matter which worker is the faster one.
+// rounds only, so that it does not matter which worker is the faster one. A batch is
+// what a worker is given at a time; the smaller, the less do the others wait for the
+// last one.
 const (
 	roundRuns = 256
-	batchRuns = 16
+	batchRuns = 4
 )
 
 // mostHarm is the rank up to which consequences are looked at, too.
@@ -39,14 +41,15 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 	reached := map[uint32]bool{}
 	var pool []genome
 	most := int(max(64, x.memory()/4/genomeBytes))
+	var todo []pending // what the round before has shown
 	for from := 0; (o.Runs == 0 || from < o.Runs) && (o.Enough == nil || !o.Enough()); from += roundRuns {
 		n := roundRuns
 		if o.Runs > 0 {
 			n = min(n, o.Runs-from)
 		}
 		genomes := roundOf(o.Seed, from, n, pool)
-		out, failed := x.replayAll(ctx, genomes)
-		var todo []pending
+		out, failed := x.round(ctx, genomes, todo)
+		todo = nil
 		for i := range out {
 			x.stats.Events += len(out[i].Applied)
 			fresh := false
@@ -69,11 +72,9 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 			return failed
 		}
 		x.stats.Runs += n
-		if err := x.shrinkAll(ctx, todo); err != nil {
-			return err
-		}
+		x.tell()
 	}
-	return nil
+	return x.shrinkAll(ctx, todo)
 }
 
 // keepGenome adds a genome to the pool, in the place of another when it is full.
@@ -99,10 +100,19 @@ func roundOf(seed uint64, from, n int, pool []genome) []genome {
 	return genomes
 }
 
-func (x *Explorer) replayAll(ctx context.Context, genomes []genome) ([]Outcome, error) {
-	outcomes := make([]Outcome, len(genomes))
-	err := x.each(ctx, (len(genomes)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
-		first, last := batch*batchRuns, min(len(genomes), (batch+1)*batchRuns)
+// round replays genomes, and shrinks beside it what is pending: a shrink takes as long
+// as many replays, and nobody should wait for the last one.
+func (x *Explorer) round(ctx context.Context, genomes []genome, todo []pending) ([]Outcome, error) {
+	outcomes, shrunk := make([]Outcome, len(genomes)), make([]*Finding, len(todo))
+	batches := (len(genomes) + batchRuns - 1) / batchRuns
+	err := x.each(ctx, len(todo)+batches, func(w Worker, i int) error {
+		if i < len(todo) {
+			var err error
+			shrunk[i], err = x.shrink(ctx, w, todo[i])
+			return err
+		}
+		first := (i - len(todo)) * batchRuns
+		last := min(len(genomes), first+batchRuns)
 		jobs := make([]job, 0, batchRuns)
 		for i := first; i < last; i++ {
 			jobs = append(jobs, job{Genome: &genomes[i]})
@@ -111,6 +121,7 @@ func (x *Explorer) replayAll(ctx context.Context, genomes []genome) ([]Outcome, 
 		copy(outcomes[first:], out)
 		return err
 	})
+	x.take(todo, shrunk)
 	return outcomes, err
 }
 
