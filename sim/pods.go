@@ -215,9 +215,10 @@ func (n *Node) admit(p *pod, again bool) error {
 		message = observe.Rejected + message
 	}
 	p.answer = observe.Admission{Pod: p.spec.Name, Admitted: res.Admitted, Reason: res.Reason, Message: message, Readmission: again}
-	if c := scenarios.Alone(p.spec); c != nil {
-		p.answer.ExclusiveCPUs, _ = kubelet.Pinning(n.config, p.spec, c)
-	}
+	p.answer.AskedFor(scenarios.OwnCPUs(p.spec, func(c *v1.Container) int {
+		cpus, _ := kubelet.Pinning(n.config, p.spec, c)
+		return cpus
+	}))
 	n.admissions = append(n.admissions, p.answer)
 	if !res.Admitted {
 		p.rejected, p.admitted, p.phase = true, false, v1.PodFailed

@@ -66,9 +66,10 @@ func (t *Target) admissions() []observe.Admission {
 			a.Admitted, a.Reason, a.Message = false, p.denied.reason, observe.Rejected+p.denied.message
 			p.over = true
 		}
-		if c := scenarios.Alone(p.spec); c != nil {
-			a.ExclusiveCPUs, _ = t.opts.Pinning(t.config, p.spec, c)
-		}
+		a.AskedFor(scenarios.OwnCPUs(p.spec, func(c *corev1.Container) int {
+			cpus, _ := t.opts.Pinning(t.config, p.spec, c)
+			return cpus
+		}))
 		p.told = true
 		p.reported = true
 		out = append(out, a)

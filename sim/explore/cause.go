@@ -54,7 +54,7 @@ func Harm(broken string) (rank int, what string) {
 	case invariant.PoolAccounted, invariant.NoLeak, invariant.ExclusiveCount, invariant.CheckpointInSync, invariant.MemoryAccounted, invariant.RoomAdmits:
 		return 4, "CPUs or memory are lost"
 	}
-	return 5, "misaligned"
+	return 5, "misaligned" // aligned, room-aligns
 }
 
 // Hit is a cause where it was first seen in a replay.

@@ -563,6 +563,10 @@ func TestRoomAdmits(t *testing.T) {
 			detail: "pod new asks for 6 CPUs and is rejected (SMTAlignmentError); free: CPUs 1-3,5-7",
 		},
 		{name: "no whole core", config: set("none", "full-pcpus-only"), mutate: asks(3, "SMTAlignmentError")},
+		{name: "a container with half a core", config: set("none", "full-pcpus-only"), mutate: func(o *observe.Observation) {
+			asks(2, "SMTAlignmentError")(o)
+			o.Admissions[0].ExclusiveStep = 1
+		}},
 		{
 			name: "half a core is no room", config: set("none", "full-pcpus-only"), containers: []observe.Container{app("a", "app", "2-3,6-7")},
 			mutate: func(o *observe.Observation) {
@@ -577,9 +581,67 @@ func TestRoomAdmits(t *testing.T) {
 	})
 }
 
+// Here the core 0,4 is reserved, too.
+func TestRoomAligns(t *testing.T) {
+	admitted := func(o *observe.Observation) {
+		o.Admissions = []observe.Admission{{Pod: "new", Admitted: true, ExclusiveCPUs: o.Containers[0].Requested}}
+	}
+	set := func(policy string, options ...string) func(*observe.Config) {
+		return func(c *observe.Config) {
+			c.TopologyManagerPolicy, c.CPUManagerPolicyOptions = policy, map[string]string{}
+			for _, o := range options {
+				c.CPUManagerPolicyOptions[o] = "true"
+			}
+		}
+	}
+	holding := func(cpus observe.CPUs) []observe.Container { return []observe.Container{app("new", "app", cpus)} }
+	beside := func(cpus, other observe.CPUs) []observe.Container {
+		return append(holding(cpus), app("old", "app", other))
+	}
+	caches := func(p *hwprofiles.Profile) { // one for each core
+		for i := range p.CPUs {
+			p.CPUs[i].UncoreCache = p.CPUs[i].Core
+		}
+	}
+	run(t, []checkCase{
+		{name: "on one node", config: set("best-effort"), containers: holding("2,6"), mutate: admitted},
+		{
+			name: "on two nodes, one had room", config: set("best-effort"), containers: holding("1-2"), mutate: admitted,
+			want: invariant.RoomAligns, detail: "new/app holds CPUs 1-2 on NUMA nodes 0-1; NUMA node 0 alone had room: CPUs 1,5",
+		},
+		{name: "no node had room", config: set("best-effort"), containers: beside("1-2,5", "3,6-7"), mutate: admitted},
+		{name: "nobody gives hints", config: set("none"), containers: holding("1-2"), mutate: admitted},
+		{name: "sockets count", config: set("best-effort", "align-by-socket"), containers: holding("1-2"), mutate: admitted},
+		{name: "whole cores are asked for", config: set("best-effort", "full-pcpus-only"), containers: beside("1-2,5-6", "3,7"), mutate: admitted},
+		{
+			name: "split without need", config: set("none"), containers: holding("2-3"), mutate: admitted, want: invariant.RoomAligns,
+			detail: "new/app holds CPUs 2-3, parts of cores: CPU 2 without its sibling 6, CPU 3 without its sibling 7; whole cores were free: CPUs 2-3,6-7",
+		},
+		{name: "split on purpose", config: set("none", "distribute-cpus-across-cores"), containers: holding("2-3"), mutate: admitted},
+		{name: "an odd number", config: set("none"), containers: holding("2"), mutate: admitted},
+		{name: "no whole core was left", config: set("none"), containers: beside("2-3", "6-7"), mutate: admitted},
+		{name: "cores of unequal size", config: set("none"), containers: holding("2-3"), mutate: admitted, machine: func(p *hwprofiles.Profile) { p.CPUs[5].Online = false }},
+		{name: "even", config: set("none", "distribute-cpus-across-numa"), containers: holding("1-2,5-6"), mutate: admitted},
+		{name: "uneven by one", config: set("none", "distribute-cpus-across-numa"), containers: holding("1-2,6"), mutate: admitted},
+		{
+			name: "uneven", config: set("none", "distribute-cpus-across-numa"), containers: holding("1-3,6"), mutate: admitted, want: invariant.RoomAligns,
+			detail: "new/app holds CPUs 1-3,6, between 1 and 3 on each of the NUMA nodes 0-1; there was room for the same on each: CPUs 1-3,5-7",
+		},
+		{name: "uneven since there was no room", config: set("none", "distribute-cpus-across-numa"), containers: beside("1-3,6", "5"), mutate: admitted},
+		{name: "one cache had no room", config: set("none", "prefer-align-cpus-by-uncorecache"), containers: holding("2-3,6-7"), mutate: admitted, machine: caches},
+		{
+			name: "two caches, one had room", config: set("none", "prefer-align-cpus-by-uncorecache", "distribute-cpus-across-cores"), containers: holding("2-3"), mutate: admitted,
+			machine: caches, want: invariant.RoomAligns, detail: "new/app holds CPUs 2-3 under L3 caches 2-3; L3 cache 2 alone had room",
+		},
+		{name: "another had CPUs, too", config: set("best-effort"), containers: append(holding("1"), app("new", "second", "2")), mutate: admitted},
+		{name: "memory on nodes", config: func(c *observe.Config) { set("best-effort")(c); c.MemoryManagerPolicy = "Static" }, containers: holding("1-2"), mutate: admitted},
+		{name: "it ran before", config: set("best-effort"), containers: holding("1-2"), mutate: func(o *observe.Observation) { admitted(o); o.Admissions[0].Readmission = true }},
+	})
+}
+
 func TestNamesAndDocs(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(invariant.Names()).To(HaveLen(14))
+	g.Expect(invariant.Names()).To(HaveLen(15))
 	for _, name := range invariant.Names() {
 		g.Expect(len(invariant.Doc(name))).To(BeNumerically(">", 100), name)
 	}

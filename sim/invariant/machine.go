@@ -12,8 +12,8 @@ type machine struct {
 	// when CPUs go offline, so that its address says nothing.
 	seen []place
 
-	node, socket []int32
-	online       set
+	node, socket, cache []int32
+	online              set
 	// hidden are CPUs that the kernel runs and the kubelet does not see.
 	hidden set
 	// siblings holds each CPU's core, made when first asked for.
@@ -23,12 +23,12 @@ type machine struct {
 
 // place is all of a CPU that the tables depend on.
 type place struct {
-	id, node, socket, core int32
-	online, hidden         bool
+	id, node, socket, core, cache int32
+	online, hidden                bool
 }
 
 func placeOf(c *hwprofiles.CPU) place {
-	return place{int32(c.ID), int32(c.NUMANode), int32(c.Socket), int32(c.Core), c.Online, c.NoTopology}
+	return place{int32(c.ID), int32(c.NUMANode), int32(c.Socket), int32(c.Core), int32(c.UncoreCache), c.Online, c.NoTopology}
 }
 
 // load makes the tables, or keeps them when the machine is the same.
@@ -51,14 +51,14 @@ func (m *machine) load(p *hwprofiles.Profile) {
 	for i := range p.CPUs {
 		last = max(last, p.CPUs[i].ID)
 	}
-	m.node, m.socket = make([]int32, last+1), make([]int32, last+1)
+	m.node, m.socket, m.cache = make([]int32, last+1), make([]int32, last+1), make([]int32, last+1)
 	for id := range m.node {
-		m.node[id], m.socket[id] = hwprofiles.None, hwprofiles.None
+		m.node[id], m.socket[id], m.cache[id] = hwprofiles.None, hwprofiles.None, hwprofiles.None
 	}
 	for i := range p.CPUs {
 		c := &p.CPUs[i]
 		m.seen[i] = placeOf(c)
-		m.node[c.ID], m.socket[c.ID] = int32(c.NUMANode), int32(c.Socket)
+		m.node[c.ID], m.socket[c.ID], m.cache[c.ID] = int32(c.NUMANode), int32(c.Socket), int32(c.UncoreCache)
 		if c.Online {
 			m.online = m.online.add(c.ID)
 		}
@@ -114,15 +114,29 @@ func spread(found []int32, table []int32, s set) []int32 {
 	return found
 }
 
-// byNode counts the given CPUs per NUMA node.
-func (m *machine) byNode(cpus set) map[int32]int {
-	count := map[int32]int{}
+// count counts the given CPUs by the values of a table.
+func count(table []int32, cpus set) map[int32]int {
+	n := map[int32]int{}
 	for id := range cpus.ids {
-		if id < len(m.node) && m.node[id] != hwprofiles.None {
-			count[m.node[id]]++
+		if id < len(table) && table[id] != hwprofiles.None {
+			n[table[id]]++
 		}
 	}
-	return count
+	return n
+}
+
+// byNode counts the given CPUs per NUMA node.
+func (m *machine) byNode(cpus set) map[int32]int { return count(m.node, cpus) }
+
+// on are the CPUs of a set on a NUMA node.
+func (m *machine) on(s set, node int32) set {
+	var there set
+	for id := range s.ids {
+		if id < len(m.node) && m.node[id] == node {
+			there = there.add(id)
+		}
+	}
+	return there
 }
 
 // nodeSizes counts the given CPUs per NUMA node, largest node first.

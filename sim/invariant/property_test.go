@@ -115,7 +115,7 @@ func TestACorrectAllocatorBreaksNothing(t *testing.T) {
 
 // corruptions are faults of a node by the invariant that sees them. One
 // returns false when the node has nothing to break in this way.
-func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
+func corruptions(p *hwprofiles.Profile) map[string]func(*rapid.T, *observe.Observation) bool {
 	pick := func(t *rapid.T, o *observe.Observation, ok func(observe.Container) bool) *observe.Container {
 		var found []int
 		for i, c := range o.Containers {
@@ -244,6 +244,27 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 			o.Admissions = []observe.Admission{{Pod: "new", ExclusiveCPUs: 1, Reason: "UnexpectedAdmissionError"}}
 			return true
 		},
+		invariant.RoomAligns: func(_ *rapid.T, o *observe.Observation) bool {
+			// A container on a CPU of each of two NUMA nodes, one of which had both.
+			o.Config.MemoryManagerPolicy, o.Config.TopologyManagerPolicy, o.Config.CPUManagerPolicyOptions = "None", "best-effort", nil
+			free := o.SharedPool.Set().Difference(o.Config.Reserved.Set())
+			for _, a := range free.List() {
+				there := cpuset.New()
+				for _, b := range free.List() {
+					if nodeOf(p, a) == nodeOf(p, b) {
+						there = there.Union(cpuset.New(b))
+					}
+				}
+				if elsewhere := free.Difference(there); there.Size() > 1 && !elsewhere.IsEmpty() {
+					cpus := cpuset.New(a, elsewhere.List()[0])
+					o.SharedPool = observe.FromSet(o.SharedPool.Set().Difference(cpus))
+					o.Containers = append(o.Containers, app("placed", "app", observe.FromSet(cpus)))
+					o.Admissions = []observe.Admission{{Pod: "placed", Admitted: true, ExclusiveCPUs: 2}}
+					return true
+				}
+			}
+			return false
+		},
 		invariant.MemoryAccounted: func(t *rapid.T, o *observe.Observation) bool {
 			o.NUMAMemory = []observe.NUMAMemory{{Allocatable: 100, Free: rapid.Uint64Range(0, 99).Draw(t, "free")}}
 			return true
@@ -251,8 +272,12 @@ func corruptions() map[string]func(*rapid.T, *observe.Observation) bool {
 	}
 }
 
+func nodeOf(p *hwprofiles.Profile, id int) int {
+	c, _ := p.CPU(id)
+	return c.NUMANode
+}
+
 func TestEveryCorruptionIsSeen(t *testing.T) {
-	kinds := corruptions()
 	for _, name := range invariant.Names() {
 		t.Run(name, func(t *testing.T) {
 			checker := invariant.NewChecker()
@@ -261,7 +286,7 @@ func TestEveryCorruptionIsSeen(t *testing.T) {
 				g := NewWithT(t)
 				p := drawMachine(t)
 				o := drawNode(t, p)
-				if !kinds[name](t, &o) || (name == invariant.Aligned && p.SMTLevel() == 1) {
+				if !corruptions(p)[name](t, &o) || (name == invariant.Aligned && p.SMTLevel() == 1) {
 					return
 				}
 				seen++

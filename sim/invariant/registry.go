@@ -16,6 +16,7 @@ const (
 	RestartKeepsPods     = "restart-keeps-pods"
 	MemoryAccounted      = "memory-accounted"
 	RoomAdmits           = "room-admits"
+	RoomAligns           = "room-aligns"
 )
 
 // invariants lists all rules with their documentation.
@@ -102,7 +103,7 @@ func invariants() []invariant {
 				"whole cores as pods. Topology manager policy single-numa-node (KEP-693) keeps each container, with scope pod " +
 				"each pod, on one NUMA node. Policy restricted uses no more nodes than needed to have that many CPUs " +
 				"at all, free or not, reserved or not: this is how the kubelet's hints count. With align-by-socket (KEP-3327) " +
-				"restricted counts sockets in place of nodes. Everything else is an attempt and not checked: policies " +
+				"restricted counts sockets in place of nodes. Everything else is an attempt, and at most the matter of room-aligns: policies " +
 				"best-effort and none, distribute-cpus-across-numa (KEP-2902), distribute-cpus-across-cores " +
 				"(KEP-4176), prefer-align-cpus-by-uncorecache (KEP-4800) and prefer-closest-numa-nodes (KEP-3545). A " +
 				"kubelet started with a new option keeps older assignments; they are reported, for the option does not " +
@@ -131,13 +132,26 @@ func invariants() []invariant {
 		},
 		{
 			RoomAdmits,
-			"A pod that fits is admitted. A pod whose one container asks for CPUs of its own and nothing else that " +
+			"A pod that fits is admitted. A pod that asks for CPUs of its own and nothing else that " +
 				"lies on NUMA nodes is not rejected by the managers while that many CPUs are free and not reserved: whole cores " +
 				"of them with full-pcpus-only (KEP-2625), and on one NUMA node with single-numa-node and restricted " +
-				"(KEP-693). The scheduler has counted the same CPUs and sent the pod there; rejected, it is made " +
-				"anew and sent there again. With the memory manager's Static policy it is not checked, nor where cores " +
+				"(KEP-693). Counted is what it needs at a time: its init containers run one after the other, and the " +
+				"containers after them may have their CPUs (KEP-753). The scheduler has counted the same CPUs and sent the " +
+				"pod there; rejected, it is made anew and sent there again. With the memory manager's Static policy it is not checked, nor where cores " +
 				"differ in size and full-pcpus-only is on.",
 			roomAdmits,
+		},
+		{
+			RoomAligns,
+			"A pod for which there is room in one place is put there. It is looked at when it is admitted, and has one " +
+				"container with CPUs of its own and nothing else that lies on NUMA nodes. With a topology manager policy (KEP-693) " +
+				"it is on one NUMA node if one had that many CPUs free; align-by-socket has other places and is left out. Without " +
+				"one, distribute-cpus-across-numa (KEP-2902) gives each NUMA node the same number of CPUs, or one core more, " +
+				"where each has room for that. Where it is on one NUMA node, it is given whole cores while there are some, unless " +
+				"distribute-cpus-across-cores is on; and prefer-align-cpus-by-uncorecache (KEP-4800) keeps it under one L3 cache " +
+				"that had room. The kubelet promises none of it where there is no room, and nothing for pods that ask for memory " +
+				"of their own or devices.",
+			roomAligns,
 		},
 	}
 }

@@ -1,12 +1,13 @@
 package invariant
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
 
-// roomAdmits looks at a pod of one container that has just been rejected, and at
-// the CPUs that were free and still are.
+// roomAdmits looks at a pod that has just been rejected, and at the CPUs that were free
+// and still are.
 func roomAdmits(k *Checker) {
 	v := &k.view
 	if !v.managed || len(v.o.Admissions) != 1 || v.o.Config.MemoryManagerPolicy == "Static" {
@@ -19,7 +20,7 @@ func roomAdmits(k *Checker) {
 	free := v.shared.and(v.online).minus(v.reserved)
 	if v.option(optionFullPCPUsOnly) {
 		threads := k.coreSize()
-		if threads == 0 || a.ExclusiveCPUs%threads != 0 {
+		if threads == 0 || cmp.Or(a.ExclusiveStep, a.ExclusiveCPUs)%threads != 0 {
 			return
 		}
 		free = k.wholeCoresOf(free)
@@ -29,7 +30,7 @@ func roomAdmits(k *Checker) {
 		sizes := k.machine.byNode(free)
 		for _, node := range slices.Sorted(maps.Keys(sizes)) {
 			if sizes[node] >= a.ExclusiveCPUs {
-				k.violated("pod %s asks for %d CPUs and is rejected (%s); free on NUMA node %d: %s", a.Pod, a.ExclusiveCPUs, a.Reason, node, k.on(free, node))
+				k.violated("pod %s asks for %d CPUs and is rejected (%s); free on NUMA node %d: %s", a.Pod, a.ExclusiveCPUs, a.Reason, node, k.machine.on(free, node).cpus())
 				return
 			}
 		}
@@ -72,15 +73,4 @@ func (k *Checker) wholeCoresOf(s set) set {
 		}
 	}
 	return whole
-}
-
-// on are the CPUs of a set on a NUMA node.
-func (k *Checker) on(s set, node int32) string {
-	var there set
-	for id := range s.ids {
-		if id < len(k.machine.node) && k.machine.node[id] == node {
-			there = there.add(id)
-		}
-	}
-	return there.cpus()
 }

@@ -146,4 +146,7 @@ const (
 	optionFullPCPUsOnly = "full-pcpus-only"
 	optionStrictReserve = "strict-cpu-reservation"
 	optionAlignBySocket = "align-by-socket"
+	optionAcrossNUMA    = "distribute-cpus-across-numa"
+	optionAcrossCores   = "distribute-cpus-across-cores"
+	optionUncoreCache   = "prefer-align-cpus-by-uncorecache"
 )

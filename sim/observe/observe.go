@@ -180,10 +180,20 @@ type Admission struct {
 	Message string `json:"message,omitempty"`
 	// Readmission marks a pod that ran before the kubelet started.
 	Readmission bool `json:"readmission,omitempty"`
-	// ExclusiveCPUs counts the CPUs that a pod of a single container asked for
-	// as its own; 0 where it has more containers, or asks for more than CPUs and
-	// plain memory.
+	// ExclusiveCPUs counts the CPUs that the pod asked for as its own, the most at a
+	// time; 0 where it asked for more than CPUs and plain memory.
 	ExclusiveCPUs int `json:"exclusiveCPUs,omitempty"`
+	// ExclusiveStep is the greatest number that divides what each container asked
+	// for; 0 when it is ExclusiveCPUs.
+	ExclusiveStep int `json:"exclusiveStep,omitempty"`
+}
+
+// AskedFor notes the CPUs that the pod asked for as its own, the most at a time, and
+// the step in which its containers did.
+func (a *Admission) AskedFor(most, step int) {
+	if a.ExclusiveCPUs = most; step != most {
+		a.ExclusiveStep = step
+	}
 }
 
 // Rejected begins the message of a pod that was rejected, in its status; the

@@ -374,6 +374,14 @@ func (w *writer) check() (string, error) {
 			return "", fmt.Errorf("%w: %q", ErrCannot, w.p.Text)
 		}
 		return fmt.Sprintf("n.checkAdmitted(%q, %q)", pod, w.p.Text), nil
+	case invariant.RoomAligns:
+		ref, rest, _ := strings.Cut(w.p.Text, " holds ")
+		_, rest, _ = strings.Cut(rest, " ") // "CPU 1" or "CPUs 1-2"
+		cpus := strings.TrimRight(strings.SplitN(rest, " ", 2)[0], ",")
+		if ref == "" || cpus == "" {
+			return "", fmt.Errorf("%w: %q", ErrCannot, w.p.Text)
+		}
+		return fmt.Sprintf("n.checkPlaced(%q, %q, %q)", ref, cpus, w.p.Text), nil
 	case invariant.Aligned:
 		var nodes int
 		if _, rest, ok := strings.Cut(w.p.Text, "restricted allows "); ok {

@@ -1,0 +1,63 @@
+package scenarios_test
+
+import (
+	"fmt"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/pinlab/pinlab/scenarios"
+)
+
+func TestOwnCPUs(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	init, sidecar, app := 'i', 's', 'a'
+	type want struct {
+		kind rune
+		cpus int
+	}
+	for _, tc := range []struct {
+		name       string
+		containers []want
+		most, step int
+	}{
+		{"one container", []want{{app, 4}}, 4, 4},
+		{"two beside each other", []want{{app, 4}, {app, 2}}, 6, 2},
+		{"an init container has ended before the others", []want{{init, 4}, {app, 2}}, 4, 2},
+		{"init containers run one at a time", []want{{init, 2}, {init, 4}, {app, 4}}, 4, 2},
+		{"a sidecar stays", []want{{sidecar, 2}, {init, 4}, {app, 2}}, 6, 2},
+		{"a sidecar after an init container", []want{{init, 4}, {sidecar, 2}, {app, 3}}, 5, 1},
+		{"one of the shared pool counts for nothing", []want{{app, 0}, {app, 6}}, 6, 6},
+		{"nothing of its own", []want{{app, 0}}, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := NewWithT(t)
+			pod, owed := &corev1.Pod{}, map[string]int{}
+			for i, w := range tc.containers {
+				c := corev1.Container{Name: fmt.Sprint(i)}
+				owed[c.Name] = w.cpus
+				switch w.kind {
+				case app:
+					pod.Spec.Containers = append(pod.Spec.Containers, c)
+					continue
+				case sidecar:
+					c.RestartPolicy = &always
+				}
+				pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
+			}
+			count := func(c *corev1.Container) int { return owed[c.Name] }
+			most, step := scenarios.OwnCPUs(pod, count)
+			g.Expect([]int{most, step}).To(Equal([]int{tc.most, tc.step}))
+
+			pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{"example.com/dev": resource.MustParse("1")}
+			most, step = scenarios.OwnCPUs(pod, count)
+			g.Expect([]int{most, step}).To(Equal([]int{0, 0}), "a device lies on a NUMA node")
+			pod.Spec.Containers[0].Resources.Requests = nil
+			pod.Spec.Resources = &corev1.ResourceRequirements{}
+			most, step = scenarios.OwnCPUs(pod, count)
+			g.Expect([]int{most, step}).To(Equal([]int{0, 0}), "what is asked for as a whole is not divided here")
+		})
+	}
+}
