@@ -38,6 +38,33 @@ func OwnCPUs(pod *corev1.Pod, owed func(*corev1.Container) int) (most, step int)
 	return max(most, sidecars+apps), step
 }
 
+// OwnMemory is the memory in bytes that a pod asks for as its own, the most at a time,
+// counted like OwnCPUs; 0 for a pod that is not Guaranteed by its containers, and where
+// OwnCPUs does not count.
+func OwnMemory(pod *corev1.Pod) (bytes uint64) {
+	s := &pod.Spec
+	for _, list := range [][]corev1.Container{s.InitContainers, s.Containers} {
+		for i := range list {
+			if !guaranteed(&list[i]) {
+				return 0
+			}
+		}
+	}
+	most, _ := OwnCPUs(pod, func(c *corev1.Container) int { return int(c.Resources.Limits.Memory().Value()) })
+	return uint64(most)
+}
+
+// guaranteed says that a container has equal requests and limits of CPU and memory.
+func guaranteed(c *corev1.Container) bool {
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		limit, ok := c.Resources.Limits[name]
+		if request, asked := c.Resources.Requests[name]; !ok || asked && request.Cmp(limit) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // plain says that a container asks for nothing but CPUs and memory.
 func plain(c *corev1.Container) bool {
 	for name := range c.Resources.Requests {

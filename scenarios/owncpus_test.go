@@ -11,6 +11,24 @@ import (
 	"github.com/pinlab/pinlab/scenarios"
 )
 
+func TestOwnMemory(t *testing.T) {
+	list := func(memory string) corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse(memory)}
+	}
+	of := func(memory string) corev1.Container {
+		return corev1.Container{Resources: corev1.ResourceRequirements{Requests: list(memory), Limits: list(memory)}}
+	}
+	g := NewWithT(t)
+	pod := &corev1.Pod{Spec: corev1.PodSpec{InitContainers: []corev1.Container{of("3Gi")}, Containers: []corev1.Container{of("1Gi"), of("1Gi")}}}
+	g.Expect(scenarios.OwnMemory(pod)).To(BeEquivalentTo(3 << 30))
+	pod.Spec.Containers[1].Resources.Limits = list("3Gi")
+	g.Expect(scenarios.OwnMemory(pod)).To(BeZero(), "Burstable")
+	pod.Spec.Containers[1].Resources.Requests = nil // limits are requests where those are not set
+	g.Expect(scenarios.OwnMemory(pod)).To(BeEquivalentTo(4 << 30))
+	pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{}
+	g.Expect(scenarios.OwnMemory(pod)).To(BeZero(), "BestEffort beside Guaranteed")
+}
+
 func TestOwnCPUs(t *testing.T) {
 	always := corev1.ContainerRestartPolicyAlways
 	init, sidecar, app := 'i', 's', 'a'

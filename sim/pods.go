@@ -219,6 +219,9 @@ func (n *Node) admit(p *pod, again bool) error {
 		cpus, _ := kubelet.Pinning(n.config, p.spec, c)
 		return cpus
 	}))
+	if n.config.Observed().MemoryManagerPolicy == "Static" {
+		p.answer.ExclusiveMemory = scenarios.OwnMemory(p.spec)
+	}
 	n.admissions = append(n.admissions, p.answer)
 	if !res.Admitted {
 		p.rejected, p.admitted, p.phase = true, false, v1.PodFailed

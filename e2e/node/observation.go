@@ -70,6 +70,9 @@ func (t *Target) admissions() []observe.Admission {
 			cpus, _ := t.opts.Pinning(t.config, p.spec, c)
 			return cpus
 		}))
+		if t.observedConfig().MemoryManagerPolicy == "Static" {
+			a.ExclusiveMemory = scenarios.OwnMemory(p.spec)
+		}
 		p.told = true
 		p.reported = true
 		out = append(out, a)

@@ -540,6 +540,18 @@ func TestRoomAdmits(t *testing.T) {
 		}
 	}
 	half := []observe.Container{app("a", "app", "1")}
+	static := func(policy string) func(*observe.Config) {
+		return func(c *observe.Config) { c.TopologyManagerPolicy, c.MemoryManagerPolicy = policy, "Static" }
+	}
+	asksMemory := func(cpus int, mib uint64, free ...uint64) func(*observe.Observation) {
+		return func(o *observe.Observation) {
+			asks(cpus, affinity)(o)
+			o.Admissions[0].ExclusiveMemory = mib << 20
+			for node, mib := range free {
+				o.NUMAMemory = append(o.NUMAMemory, observe.NUMAMemory{Node: node, Allocatable: mib << 20, Free: mib << 20})
+			}
+		}
+	}
 	run(t, []checkCase{
 		{name: "all that is free", mutate: asks(6, full), want: invariant.RoomAdmits, detail: "pod new asks for 6 CPUs and is rejected (UnexpectedAdmissionError); free: CPUs 1-3,5-7"},
 		{name: "one more than is free", mutate: asks(7, full)},
@@ -552,7 +564,25 @@ func TestRoomAdmits(t *testing.T) {
 			asks(1, full)(o)
 			o.Admissions = append(o.Admissions, observe.Admission{Pod: "b", Admitted: true})
 		}},
-		{name: "memory on nodes", config: func(c *observe.Config) { c.MemoryManagerPolicy = "Static" }, mutate: asks(1, affinity)},
+		{name: "memory on nodes, and what is asked for is not known", config: static("best-effort"), mutate: asks(1, affinity)},
+		{
+			name: "a node has the memory", config: static("best-effort"), mutate: asksMemory(3, 10, 3, 12), want: invariant.RoomAdmits,
+			detail: "pod new asks for 3 CPUs and 10 MiB and is rejected (TopologyAffinityError); free on NUMA node 1: CPUs 1-3,5-7, 12 MiB",
+		},
+		{name: "no node has the memory", config: static("none"), mutate: asksMemory(3, 13, 3, 12)},
+		{name: "the memory is another node's", config: static("restricted"), mutate: asksMemory(3, 10, 12, 3)},
+		{
+			name: "one node has both", config: static("restricted"), mutate: asksMemory(2, 10, 12, 3), want: invariant.RoomAdmits,
+			detail: "pod new asks for 2 CPUs and 10 MiB and is rejected (TopologyAffinityError); free on NUMA node 0: CPUs 1,5, 12 MiB",
+		},
+		{
+			name: "memory alone", config: static("restricted"), mutate: asksMemory(0, 10, 3, 12), want: invariant.RoomAdmits,
+			detail: "pod new asks for 10 MiB and is rejected (TopologyAffinityError); free on NUMA node 1: CPUs 2-3,6-7, 12 MiB",
+		},
+		{name: "handed out with another's", config: static("restricted"), mutate: func(o *observe.Observation) {
+			asksMemory(2, 10, 12, 3)(o)
+			o.NUMAMemory[0].Group, o.NUMAMemory[1].Group = []int{0, 1}, []int{0, 1}
+		}},
 		{
 			name: "one node has them", config: set("single-numa-node", ""), mutate: asks(4, affinity), want: invariant.RoomAdmits,
 			detail: "pod new asks for 4 CPUs and is rejected (TopologyAffinityError); free on NUMA node 1: CPUs 2-3,6-7",

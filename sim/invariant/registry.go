@@ -132,13 +132,14 @@ func invariants() []invariant {
 		},
 		{
 			RoomAdmits,
-			"A pod that fits is admitted. A pod that asks for CPUs of its own and nothing else that " +
-				"lies on NUMA nodes is not rejected by the managers while that many CPUs are free and not reserved: whole cores " +
+			"A pod that fits is admitted. A pod that asks for CPUs of its own and for no devices or huge pages " +
+				"is not rejected by the managers while that many CPUs are free and not reserved: whole cores " +
 				"of them with full-pcpus-only (KEP-2625), and on one NUMA node with single-numa-node and restricted " +
-				"(KEP-693). Counted is what it needs at a time: its init containers run one after the other, and the " +
+				"(KEP-693). With the memory manager's Static policy (KEP-1769) a NUMA node has the memory free, too, and its memory " +
+				"is not handed out together with that of others. Counted is what it needs at a time: its init containers run one after the other, and the " +
 				"containers after them may have their CPUs (KEP-753). The scheduler has counted the same CPUs and sent the " +
-				"pod there; rejected, it is made anew and sent there again. With the memory manager's Static policy it is not checked, nor where cores " +
-				"differ in size and full-pcpus-only is on.",
+				"pod there; rejected, it is made anew and sent there again. Where cores differ in size it is not checked with " +
+				"full-pcpus-only.",
 			roomAdmits,
 		},
 		{

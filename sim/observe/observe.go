@@ -186,6 +186,9 @@ type Admission struct {
 	// ExclusiveStep is the greatest number that divides what each container asked
 	// for; 0 when it is ExclusiveCPUs.
 	ExclusiveStep int `json:"exclusiveStep,omitempty"`
+	// ExclusiveMemory counts the bytes that the pod asked for as its own in the same
+	// way, where the memory manager's policy is Static.
+	ExclusiveMemory uint64 `json:"exclusiveMemory,omitempty"`
 }
 
 // AskedFor notes the CPUs that the pod asked for as its own, the most at a time, and
