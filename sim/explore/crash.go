@@ -38,7 +38,9 @@ func (x *Explorer) Crash(ctx context.Context, list []*scenarios.Scenario) error 
 func (x *Explorer) crashRound(ctx context.Context, list []*scenarios.Scenario) ([]pending, error) {
 	found := make([][]pending, len(list))
 	var mu sync.Mutex
-	err := x.each(ctx, len(list), func(w Worker, i int) error {
+	crew := newCrew(ctx, x.Workers)
+	defer crew.dismiss()
+	err := crew.each(len(list), func(w Worker, i int) error {
 		c := crashing{worker: w, scenario: withoutExpectations(list[i]), tell: func(runs, events, points int) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -47,9 +49,9 @@ func (x *Explorer) crashRound(ctx context.Context, list []*scenarios.Scenario) (
 			x.stats.Points += points
 			x.tell()
 		}}
-		err := c.explore(ctx)
+		err := c.explore(crew.ctx)
 		found[i] = c.found
-		if err != nil && ctx.Err() == nil {
+		if err != nil && crew.ctx.Err() == nil {
 			return fmt.Errorf("scenario %s: %w", list[i].Name, err)
 		}
 		if err == nil {

@@ -132,13 +132,15 @@ func (e *exhausting) level(ctx context.Context, frontier []leaf) (next []leaf, d
 // new state to next.
 func (e *exhausting) replay(ctx context.Context, chunk, next []leaf) ([]leaf, error) {
 	outcomes := make([]Outcome, len(chunk))
-	failed := e.each(ctx, (len(chunk)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
+	c := newCrew(ctx, e.Workers)
+	defer c.dismiss()
+	failed := c.each((len(chunk)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
 		first, last := batch*batchRuns, min(len(chunk), (batch+1)*batchRuns)
 		var jobs []job
 		for _, n := range chunk[first:last] {
 			jobs = append(jobs, job{Scenario: e.sequence(n)})
 		}
-		out, err := w.Many(ctx, jobs)
+		out, err := w.Many(c.ctx, jobs)
 		copy(outcomes[first:], out)
 		return err
 	})

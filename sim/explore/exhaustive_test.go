@@ -59,7 +59,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	x := explorer(initLeak, 1)
 	x.Progress = func(s Stats) {
-		if s.Causes > 0 {
+		if s.Findings > 0 {
 			cancel()
 		}
 	}

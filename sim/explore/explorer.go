@@ -2,9 +2,7 @@ package explore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 
 	v1 "k8s.io/api/core/v1"
 
@@ -104,21 +102,20 @@ func (x *Explorer) worthShrinking(key string) bool {
 // shrinkAll shrinks causes, as many at a time as there are workers, and takes them
 // in, in their order.
 func (x *Explorer) shrinkAll(ctx context.Context, list []pending) error {
-	shrunk := make([]*Finding, len(list))
-	err := x.each(ctx, len(list), func(w Worker, i int) (err error) {
-		shrunk[i], err = x.shrink(ctx, w, list[i])
-		return err
-	})
-	x.take(list, shrunk) // also when it was interrupted: what there is counts
-	return err
+	c := newCrew(ctx, x.Workers)
+	defer c.dismiss()
+	c.shrink(list, x.shrink)
+	c.shrinking.Wait()
+	x.take(c.take()) // also when it was interrupted: what there is counts
+	return c.err()
 }
 
-// take takes in what shrinking has made of causes, in their order; nil where it made
-// nothing.
-func (x *Explorer) take(list []pending, shrunk []*Finding) {
-	for i, f := range shrunk {
+// take takes in what shrinking has made of causes.
+func (x *Explorer) take(list []*shrunk) {
+	for _, s := range list {
+		f := s.finding
 		if f == nil {
-			x.unshrunk(list[i : i+1])
+			x.unshrunk([]pending{s.pending})
 			continue
 		}
 		x.stats.ShrinkRuns += f.Tries
@@ -189,30 +186,4 @@ func (x *Explorer) shrink(ctx context.Context, w Worker, p pending) (*Finding, e
 	f.ID = findingID(f.Cause, f.Known)
 	declare(f, &out)
 	return f, nil
-}
-
-// each calls do for every index below n, in parallel over the workers; an error or
-// the end of the context ends it.
-func (x *Explorer) each(ctx context.Context, n int, do func(w Worker, i int) error) error {
-	next := make(chan int, n)
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	errs := make([]error, len(x.Workers))
-	var wg sync.WaitGroup
-	for k, w := range x.Workers {
-		wg.Go(func() {
-			for i := range next {
-				if errs[k] = ctx.Err(); errs[k] != nil {
-					return
-				}
-				if errs[k] = do(w, i); errs[k] != nil {
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

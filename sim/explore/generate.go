@@ -63,7 +63,11 @@ func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
 			w.troubles = append(w.troubles, kind)
 		}
 	}
-	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(2), hugePages: len(p.NUMANodes) > 0 && d.chance(2)}
+	more := 2
+	if s.Profile == manyNodes {
+		more = 9
+	}
+	w.env = podEnv{cpus: len(w.online), nodeMem: 4 << 30, devices: d.chance(more), hugePages: len(p.NUMANodes) > 0 && d.chance(more)}
 	for _, n := range p.NUMANodes {
 		if n.MemoryBytes > 0 {
 			w.env.nodeMem = n.MemoryBytes

@@ -12,9 +12,14 @@ func machines() []string {
 		"sockets=2 cores=4 threads=2 node-ids=0,8", "sockets=2 cores=4 threads=2 socket-ids=0,36 core-ids=0,2,5,9",
 		"sockets=2 cores=4 threads=2 numbering=adjacent", "sockets=2 cores=4 threads=2 numbering=round-robin",
 		"core-i7-1370p", "core-ultra-225u", "kvm-2s2c-smt2-1node", "gpu-vm-8c-coreids", "vmware-2s8c-4n",
-		"kvm-1s8c-threads2", "raspberry-pi-4", "xeon-l5640-2s",
+		"kvm-1s8c-threads2", "raspberry-pi-4", "xeon-l5640-2s", manyNodes,
 	}
 }
+
+// manyNodes has as many NUMA nodes as the topology manager allows by default. Its hints
+// are sets of nodes, 255 of them, and it tries all combinations of those of all
+// resources: a pod that asks for several is what that shows on.
+const manyNodes = "sockets=2 nodes=8 cores=8 threads=2"
 
 // SimpleMachines are what shrinking tries in place of a scenario's machine, the
 // simplest first.

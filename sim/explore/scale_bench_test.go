@@ -67,15 +67,17 @@ func BenchmarkScaling(b *testing.B) {
 			for range workers {
 				x.Workers = append(x.Workers, &Process{Command: child, Timeout: 10 * time.Second, TempDir: dir})
 			}
+			c := newCrew(b.Context(), x.Workers)
 			// What a process does once, such as its start, is no part of it.
-			if _, err := x.round(b.Context(), warm, nil); err != nil {
+			if _, err := x.round(c, warm); err != nil {
 				b.Fatal(err)
 			}
 			before, started := childTime(), time.Now()
-			if _, err := x.round(b.Context(), genomes, nil); err != nil {
+			if _, err := x.round(c, genomes); err != nil {
 				b.Fatal(err)
 			}
 			took[workers] += time.Since(started)
+			c.dismiss()
 			for _, w := range x.Workers {
 				w.(*Process).Close()
 			}

@@ -41,15 +41,16 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 	reached := map[uint32]bool{}
 	var pool []genome
 	most := int(max(64, x.memory()/4/genomeBytes))
-	var todo []pending // what the round before has shown
+	c := newCrew(ctx, x.Workers)
+	defer c.dismiss()
 	for from := 0; (o.Runs == 0 || from < o.Runs) && (o.Enough == nil || !o.Enough()); from += roundRuns {
 		n := roundRuns
 		if o.Runs > 0 {
 			n = min(n, o.Runs-from)
 		}
 		genomes := roundOf(o.Seed, from, n, pool)
-		out, failed := x.round(ctx, genomes, todo)
-		todo = nil
+		out, failed := x.round(c, genomes)
+		var todo []pending
 		for i := range out {
 			x.stats.Events += len(out[i].Applied)
 			fresh := false
@@ -67,14 +68,16 @@ func (x *Explorer) Random(ctx context.Context, o Random) error {
 			todo = append(todo, more...)
 		}
 		x.stats.Features, x.stats.Kept = len(reached), len(pool)
+		c.shrink(todo, x.shrink)
 		if failed != nil {
-			x.unshrunk(todo)
-			return failed
+			break
 		}
 		x.stats.Runs += n
-		x.tell()
+		x.take(c.take())
 	}
-	return x.shrinkAll(ctx, todo)
+	c.shrinking.Wait()
+	x.take(c.take())
+	return c.err()
 }
 
 // keepGenome adds a genome to the pool, in the place of another when it is full.
@@ -100,28 +103,19 @@ func roundOf(seed uint64, from, n int, pool []genome) []genome {
 	return genomes
 }
 
-// round replays genomes, and shrinks beside it what is pending: a shrink takes as long
-// as many replays, and nobody should wait for the last one.
-func (x *Explorer) round(ctx context.Context, genomes []genome, todo []pending) ([]Outcome, error) {
-	outcomes, shrunk := make([]Outcome, len(genomes)), make([]*Finding, len(todo))
-	batches := (len(genomes) + batchRuns - 1) / batchRuns
-	err := x.each(ctx, len(todo)+batches, func(w Worker, i int) error {
-		if i < len(todo) {
-			var err error
-			shrunk[i], err = x.shrink(ctx, w, todo[i])
-			return err
-		}
-		first := (i - len(todo)) * batchRuns
-		last := min(len(genomes), first+batchRuns)
+// round replays genomes.
+func (x *Explorer) round(c *crew, genomes []genome) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(genomes))
+	err := c.each((len(genomes)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
+		first, last := batch*batchRuns, min(len(genomes), (batch+1)*batchRuns)
 		jobs := make([]job, 0, batchRuns)
 		for i := first; i < last; i++ {
 			jobs = append(jobs, job{Genome: &genomes[i]})
 		}
-		out, err := w.Many(ctx, jobs)
+		out, err := w.Many(c.ctx, jobs)
 		copy(outcomes[first:], out)
 		return err
 	})
-	x.take(todo, shrunk)
 	return outcomes, err
 }
 

@@ -1,0 +1,124 @@
+package explore
+
+import (
+	"context"
+	"sync"
+)
+
+// crew are the workers of a search. Causes are shrunk before anything else is done, and
+// nobody waits for that: a hang takes minutes to shrink, and meanwhile the other
+// workers go on.
+type crew struct {
+	shrinks, batches chan func(Worker) error
+	ctx              context.Context
+	fail             context.CancelCauseFunc
+	working          sync.WaitGroup
+	shrinking        sync.WaitGroup
+
+	mu sync.Mutex
+	// queue are the causes in their order, those that have been taken in left out.
+	queue []*shrunk
+}
+
+// shrunk is a cause and what shrinking has made of it; nil where it made nothing.
+type shrunk struct {
+	pending
+	finding *Finding
+	done    bool
+}
+
+// queued bounds the tasks that wait; whoever has more waits with them.
+const queued = 1024
+
+func newCrew(ctx context.Context, workers []Worker) *crew {
+	c := &crew{shrinks: make(chan func(Worker) error, queued), batches: make(chan func(Worker) error, queued)}
+	c.ctx, c.fail = context.WithCancelCause(ctx)
+	for _, w := range workers {
+		c.working.Go(func() { c.work(w) })
+	}
+	return c
+}
+
+func (c *crew) work(w Worker) {
+	for {
+		var task func(Worker) error
+		var more bool
+		select {
+		case task, more = <-c.shrinks:
+		default:
+			select {
+			case task, more = <-c.shrinks:
+			case task, more = <-c.batches:
+			}
+		}
+		if !more {
+			return
+		}
+		if err := task(w); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+// dismiss ends the crew when all is done.
+func (c *crew) dismiss() {
+	close(c.shrinks)
+	c.working.Wait()
+	c.fail(nil)
+}
+
+// err is what ended the crew's work early.
+func (c *crew) err() error { return context.Cause(c.ctx) }
+
+// each calls do for every index below n and waits for it; when a task has failed or the
+// context is at its end, those that are left are not begun.
+func (c *crew) each(n int, do func(w Worker, i int) error) error {
+	var all sync.WaitGroup
+	all.Add(n)
+	for i := range n {
+		c.batches <- func(w Worker) error {
+			defer all.Done()
+			if c.ctx.Err() != nil {
+				return nil
+			}
+			return do(w, i)
+		}
+	}
+	all.Wait()
+	return c.err()
+}
+
+// shrink has causes shrunk, some time.
+func (c *crew) shrink(list []pending, do func(context.Context, Worker, pending) (*Finding, error)) {
+	for _, p := range list {
+		s := &shrunk{pending: p}
+		c.mu.Lock()
+		c.queue = append(c.queue, s)
+		c.mu.Unlock()
+		c.shrinking.Add(1)
+		c.shrinks <- func(w Worker) (err error) {
+			defer c.shrinking.Done()
+			var f *Finding
+			if c.ctx.Err() == nil {
+				f, err = do(c.ctx, w, s.pending)
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			s.finding, s.done = f, true
+			return err
+		}
+	}
+}
+
+// take returns the causes whose turn it is: those before the first that is not done.
+func (c *crew) take() []*shrunk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for n < len(c.queue) && c.queue[n].done {
+		n++
+	}
+	out := c.queue[:n:n]
+	c.queue = c.queue[n:]
+	return out
+}
