@@ -45,11 +45,24 @@ type livePod struct {
 
 // scenario makes the scenario of a genome.
 func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
-	d := &drawer{b: of.Head}
+	s, w, err := g.begin(&drawer{b: of.Head})
+	if err != nil {
+		return nil, err
+	}
+	for _, gene := range of.Genes {
+		for _, e := range g.events(&drawer{b: gene}, w) {
+			s.Steps = append(s.Steps, scenarios.Step{Event: e})
+		}
+	}
+	return s, nil
+}
+
+// begin draws a machine and a kubelet, and starts it.
+func (g *generator) begin(d *drawer) (*scenarios.Scenario, *world, error) {
 	s := &scenarios.Scenario{Name: "explored", Reconcile: scenarios.ReconcileAuto, Profile: g.machines[d.n(len(g.machines))]}
 	p, err := g.resolve(s.Profile)
 	if err != nil {
-		return nil, fmt.Errorf("profile %s: %w", s.Profile, err)
+		return nil, nil, fmt.Errorf("profile %s: %w", s.Profile, err)
 	}
 	if d.chance(4) {
 		s.Reconcile = scenarios.ReconcileManual
@@ -90,12 +103,7 @@ func (g *generator) scenario(of genome) (*scenarios.Scenario, error) {
 	}
 	s.Steps = append(s.Steps, scenarios.Step{Event: scenarios.StartKubelet{}})
 	w.running = true
-	for _, gene := range of.Genes {
-		for _, e := range g.events(&drawer{b: gene}, w) {
-			s.Steps = append(s.Steps, scenarios.Step{Event: e})
-		}
-	}
-	return s, nil
+	return s, w, nil
 }
 
 func (w *world) cpu(d *drawer) observe.CPUs {

@@ -10,9 +10,10 @@ type genome struct {
 	Genes [][]byte `json:"genes"`
 }
 
+// The bytes are more than are drawn: after the end every choice is the first one.
 const (
-	headBytes = 32
-	geneBytes = 20
+	headBytes = 64
+	geneBytes = 48
 	maxGenes  = 40
 )
 

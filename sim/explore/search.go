@@ -32,7 +32,7 @@ const (
 const mostHarm = 3
 
 // genomeBytes is about what a genome in the pool takes.
-const genomeBytes = 2500
+const genomeBytes = 4500
 
 // Random searches at random, guided by what the runs reach.
 func (x *Explorer) Random(ctx context.Context, o Random) error {
