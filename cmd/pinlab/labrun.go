@@ -36,7 +36,9 @@ func labOptions(cgroup string, w io.Writer) lab.Options {
 
 // newLabTarget is the lab for these flags, telling what it does on w.
 func newLabTarget(tools *toolchain, f runFlags, w io.Writer) *lab.Lab {
-	return lab.New(labTargetOptions(f, w), nodeOptions(tools))
+	o := nodeOptions(tools)
+	o.Crowded = f.kind.inLab
+	return lab.New(labTargetOptions(f, w), o)
 }
 
 // labTargetOptions are those of a lab whose machines are targets. With kind in the

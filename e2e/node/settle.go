@@ -25,6 +25,10 @@ const (
 	// longer, because the next tick may mend it.
 	calm     = 3 * period
 	longCalm = 16 * period
+	// crowdedCalm is that where a tick updates the containers of a control plane, one
+	// after the other and in any order: seen to take some ten seconds on an emulated
+	// machine.
+	crowdedCalm = 100 * period
 	// starvedCalm is how long nothing may have changed where the kubelet lacks
 	// what it needs to go on and tries again and again: a pod that has not
 	// started by then does not start.
@@ -89,6 +93,9 @@ func (t *Target) settle(ctx context.Context) error {
 			enough = calm + time.Duration(t.ticks)*period
 		case t.faulty || differs:
 			enough = longCalm
+			if t.opts.Crowded {
+				enough = crowdedCalm
+			}
 		}
 		if busy == "" && t.recheck {
 			waiting, err := t.takenUp(ctx)
@@ -105,7 +112,7 @@ func (t *Target) settle(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the node has not settled within %v: %s", t.opts.Step, cmp.Or(busy, "its cgroups keep changing"))
 		}
-		need = max(calm, enough-quiet)
+		need = min(max(calm, enough-quiet), longCalm) // a wait has a bound, and there may be more to see
 		if busy != "" {
 			need, quiet = calmAfterChange, 0
 		}

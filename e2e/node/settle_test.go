@@ -164,6 +164,10 @@ func TestSettleLonger(t *testing.T) {
 	at = len(f.args["Rest"])
 	apply(g, target, scenarios.Reconcile{})
 	g.Expect(rests(f, at)).To(BeNumerically(">=", longCalm.Seconds()))
+	target.opts.Crowded = true
+	at = len(f.args["Rest"])
+	apply(g, target, scenarios.Reconcile{})
+	g.Expect(rests(f, at)).To(BeNumerically(">=", crowdedCalm.Seconds()))
 	apply(g, target, scenarios.ClearFaults{})
 	at = len(f.args["Rest"])
 	apply(g, target, scenarios.Reconcile{})

@@ -66,6 +66,9 @@ type Options struct {
 	Resolve func(ref string) (*hwprofiles.Profile, error)
 	// Step bounds the time that one event may take to settle.
 	Step time.Duration
+	// Crowded says that the kubelet has other containers to update than the
+	// scenario's, and may do it at an emulated machine's pace.
+	Crowded bool
 }
 
 // Target implements scenarios.Target.

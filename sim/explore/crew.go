@@ -73,6 +73,11 @@ func (c *crew) err() error { return context.Cause(c.ctx) }
 // each calls do for every index below n and waits for it; when a task has failed or the
 // context is at its end, those that are left are not begun.
 func (c *crew) each(n int, do func(w Worker, i int) error) error {
+	return c.begin(n, do)()
+}
+
+// begin does what each does and leaves the waiting to the caller.
+func (c *crew) begin(n int, do func(w Worker, i int) error) (wait func() error) {
 	var all sync.WaitGroup
 	all.Add(n)
 	for i := range n {
@@ -84,8 +89,10 @@ func (c *crew) each(n int, do func(w Worker, i int) error) error {
 			return do(w, i)
 		}
 	}
-	all.Wait()
-	return c.err()
+	return func() error {
+		all.Wait()
+		return c.err()
+	}
 }
 
 // shrink has causes shrunk, some time.

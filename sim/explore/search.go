@@ -21,8 +21,7 @@ type Random struct {
 
 // A round is a number of runs that are made of the same pool: the pool grows between
 // rounds only, so that it does not matter which worker is the faster one. A batch is
-// what a worker is given at a time; the smaller, the less do the others wait for the
-// last one.
+// what a worker is given at a time.
 const (
 	roundRuns = 256
 	batchRuns = 4
@@ -34,50 +33,94 @@ const mostHarm = 3
 // genomeBytes is about what a genome in the pool takes.
 const genomeBytes = 4500
 
-// Random searches at random, guided by what the runs reach.
+// Random searches at random, guided by what the runs reach. A round is begun before the
+// one before it is done, so that a slow run at its end holds nobody up: a round is made
+// of what was reached up to the last but one.
 func (x *Explorer) Random(ctx context.Context, o Random) error {
 	x.enough = o.Enough
-	gen := newGenerator(x.Resolve, x.Prepare)
-	reached := map[uint32]bool{}
-	var pool []genome
-	most := int(max(64, x.memory()/4/genomeBytes))
-	c := newCrew(ctx, x.Workers)
-	defer c.dismiss()
-	for from := 0; (o.Runs == 0 || from < o.Runs) && (o.Enough == nil || !o.Enough()); from += roundRuns {
+	r := &random{
+		Explorer: x, seed: o.Seed, gen: newGenerator(x.Resolve, x.Prepare), crew: newCrew(ctx, x.Workers),
+		reached: map[uint32]bool{}, most: int(max(64, x.memory()/4/genomeBytes)),
+	}
+	defer r.crew.dismiss()
+	var running *round
+	for from := 0; (o.Runs == 0 || from < o.Runs) && (o.Enough == nil || !o.Enough()) && r.crew.err() == nil; from += roundRuns {
 		n := roundRuns
 		if o.Runs > 0 {
 			n = min(n, o.Runs-from)
 		}
-		genomes := roundOf(o.Seed, from, n, pool)
-		out, failed := x.round(c, genomes)
-		var todo []pending
-		for i := range out {
-			x.stats.Events += len(out[i].Applied)
-			fresh := false
-			for _, f := range out[i].Features {
-				fresh = fresh || !reached[f]
-				reached[f] = true
-			}
-			if fresh {
-				pool = keepGenome(pool, genomes[i], most, o.Seed, from+i)
-			}
-			more, err := x.pendingOf(gen, genomes[i], out[i].Hits, from+i)
-			if err != nil {
+		next := r.begin(from, n)
+		if running != nil {
+			if err := r.absorb(running); err != nil {
 				return err
 			}
-			todo = append(todo, more...)
 		}
-		x.stats.Features, x.stats.Kept = len(reached), len(pool)
-		c.shrink(todo, x.shrink)
-		if failed != nil {
-			break
-		}
-		x.stats.Runs += n
-		x.take(c.take())
+		running = next
 	}
-	c.shrinking.Wait()
-	x.take(c.take())
-	return c.err()
+	if running != nil {
+		if err := r.absorb(running); err != nil {
+			return err
+		}
+	}
+	r.crew.shrinking.Wait()
+	x.take(r.crew.take())
+	return r.crew.err()
+}
+
+// random is a random search on its way.
+type random struct {
+	*Explorer
+	seed    uint64
+	gen     *generator
+	crew    *crew
+	reached map[uint32]bool
+	// pool are the genomes that reached something first, most of them at most.
+	pool []genome
+	most int
+}
+
+// round are runs that are being replayed.
+type round struct {
+	from     int
+	genomes  []genome
+	outcomes []Outcome
+	wait     func() error
+}
+
+func (r *random) begin(from, n int) *round {
+	genomes := roundOf(r.seed, from, n, r.pool)
+	out, wait := replayAll(r.crew, genomes)
+	return &round{from, genomes, out, wait}
+}
+
+// absorb waits for a round and takes in what its runs reached and broke; also when it
+// was interrupted.
+func (r *random) absorb(done *round) error {
+	failed := done.wait()
+	var todo []pending
+	for i, out := range done.outcomes {
+		r.stats.Events += len(out.Applied)
+		fresh := false
+		for _, f := range out.Features {
+			fresh = fresh || !r.reached[f]
+			r.reached[f] = true
+		}
+		if fresh {
+			r.pool = keepGenome(r.pool, done.genomes[i], r.most, r.seed, done.from+i)
+		}
+		more, err := r.pendingOf(r.gen, done.genomes[i], out.Hits, done.from+i)
+		if err != nil {
+			return err
+		}
+		todo = append(todo, more...)
+	}
+	r.stats.Features, r.stats.Kept = len(r.reached), len(r.pool)
+	r.crew.shrink(todo, r.shrink)
+	if failed == nil {
+		r.stats.Runs += len(done.genomes)
+		r.take(r.crew.take())
+	}
+	return nil
 }
 
 // keepGenome adds a genome to the pool, in the place of another when it is full.
@@ -103,10 +146,10 @@ func roundOf(seed uint64, from, n int, pool []genome) []genome {
 	return genomes
 }
 
-// round replays genomes.
-func (x *Explorer) round(c *crew, genomes []genome) ([]Outcome, error) {
-	outcomes := make([]Outcome, len(genomes))
-	err := c.each((len(genomes)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
+// replayAll has genomes replayed. The outcomes are there when wait has returned.
+func replayAll(c *crew, genomes []genome) (outcomes []Outcome, wait func() error) {
+	outcomes = make([]Outcome, len(genomes))
+	wait = c.begin((len(genomes)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
 		first, last := batch*batchRuns, min(len(genomes), (batch+1)*batchRuns)
 		jobs := make([]job, 0, batchRuns)
 		for i := first; i < last; i++ {
@@ -116,7 +159,7 @@ func (x *Explorer) round(c *crew, genomes []genome) ([]Outcome, error) {
 		copy(outcomes[first:], out)
 		return err
 	})
-	return outcomes, err
+	return outcomes, wait
 }
 
 // pendingOf counts the causes of a run and returns those to shrink.
