@@ -10,8 +10,11 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/pinlab/pinlab/hwprofiles"
 	"github.com/pinlab/pinlab/scenarios"
@@ -207,6 +210,30 @@ func TestAttach(t *testing.T) {
 	g.Expect(e.clusters).To(HaveKey("mine"))
 	_, err = e.api.CoreV1().Namespaces().Get(t.Context(), "team", metav1.GetOptions{})
 	g.Expect(err).To(HaveOccurred(), "the namespace was made for the scenario")
+}
+
+// A slow API server that does not get done with the pods of the last scenario is asked
+// again.
+func TestLateAnswer(t *testing.T) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	k, _ := newKind(t, e, Options{})
+	g.Expect(k.Open(t.Context())).To(Succeed())
+	first, err := k.Setup(t.Context(), scenario(), e.machine)
+	g.Expect(err).NotTo(HaveOccurred())
+	apply(g, first, scenarios.StartKubelet{}, scenarios.CreatePod{Pod: guaranteed("a", "")})
+	late := 0
+	e.api.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		late++
+		if late < 3 {
+			return true, nil, apierrors.NewTimeoutError("request did not complete within requested timeout", 1)
+		}
+		return false, nil, nil
+	})
+	_, err = k.Setup(t.Context(), scenario(), e.machine)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(late).To(Equal(3))
+	g.Expect(k.Close(false)).To(Succeed())
 }
 
 // What is refused of a cluster that was asked for, before anything is touched.
