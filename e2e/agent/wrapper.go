@@ -17,7 +17,9 @@ const (
 )
 
 // WrapperScript is what the container runtime calls in place of the runc at
-// this path: runc, with an update that can be made to fail.
+// this path: runc, with an update that can be made to fail. Those of a control plane's
+// containers are never: the kubelet would try them again in every tick, one after the
+// other, before it comes to the scenario's.
 func WrapperScript(runc string) string {
 	return `#!/bin/sh
 # runc, with an update that can be made to fail.
@@ -29,6 +31,13 @@ for a in "$@"; do
 done
 [ -n "$update" ] || exec ` + runc + ` "$@"
 for a in "$@"; do case $a in [0-9a-f][0-9a-f][0-9a-f][0-9a-f]*) [ ${#a} -eq 64 ] && id=$a;; esac; done
+config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
+label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
+if [ -d ` + HoldDir + ` ] || [ -d ` + FaultDir + ` ]; then
+  case $(label sandbox-namespace)/$(label sandbox-name) in
+  kube-system/etcd-*|kube-system/kube-apiserver-*|kube-system/kube-controller-manager-*|kube-system/kube-scheduler-*) exec ` + runc + ` "$@";;
+  esac
+fi
 held=
 if [ -d ` + HoldDir + ` ]; then
   allow=$(cat ` + HoldDir + `/allow 2>/dev/null); used=$(cat ` + HoldDir + `/$id 2>/dev/null)
@@ -41,8 +50,6 @@ if [ -n "$held" ]; then
   exit 1
 fi
 if [ -d ` + FaultDir + ` ]; then
-  config=/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json
-  label() { sed -n 's/.*"io.kubernetes.cri.'$1'":"\([^"]*\)".*/\1/p' "$config" 2>/dev/null; }
   for fault in ` + FaultDir + `/"$(label sandbox-namespace)_$(label sandbox-name)_$(label container-name)" ` + FaultDir + `/all; do
     [ -f "$fault" ] || continue
     left=$(head -n 1 "$fault"); text=$(tail -n +2 "$fault")

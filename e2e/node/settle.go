@@ -89,13 +89,12 @@ func (t *Target) settle(ctx context.Context) error {
 		busy = t.busy()
 		enough := calm
 		switch {
+		case t.opts.Crowded && (t.manual && t.ticks > 0 || !t.manual && (t.faulty || differs)):
+			enough = crowdedCalm
 		case t.manual:
 			enough = calm + time.Duration(t.ticks)*period
 		case t.faulty || differs:
 			enough = longCalm
-			if t.opts.Crowded {
-				enough = crowdedCalm
-			}
 		}
 		if busy == "" && t.recheck {
 			waiting, err := t.takenUp(ctx)

@@ -91,6 +91,25 @@ func TestWrapperPassesOn(t *testing.T) {
 	w.Expect(w.called()).To(Equal(1))
 }
 
+// A kind node's control plane is left alone by faults and holds.
+func TestWrapperControlPlane(t *testing.T) {
+	w := newWrapper(t)
+	w.write("containerd/io.containerd.runtime.v2.task/k8s.io/"+other+"/config.json",
+		`{"annotations":{"io.kubernetes.cri.container-name":"etcd","io.kubernetes.cri.sandbox-name":"etcd-kind-control-plane","io.kubernetes.cri.sandbox-namespace":"kube-system"}}`)
+	w.fault("all", 1, "no")
+	w.write("hold/allow", "0\n")
+	_, err := w.update(other)
+	w.Expect(err).NotTo(HaveOccurred())
+	_, err = w.update(chosen)
+	w.Expect(err).To(HaveOccurred(), "held")
+	w.Expect(os.RemoveAll(w.dir + "/hold")).To(Succeed())
+	_, err = w.update(other)
+	w.Expect(err).NotTo(HaveOccurred())
+	_, err = w.update(chosen)
+	w.Expect(err).To(HaveOccurred(), "the only failure was not used up by the other")
+	w.Expect(w.called()).To(Equal(2))
+}
+
 func TestWrapperExitCode(t *testing.T) {
 	w := newWrapper(t)
 	w.write("runc", "#!/bin/sh\necho not found >&2\nexit 7\n")
