@@ -9,13 +9,13 @@ import (
 // nobody waits for that: a hang takes minutes to shrink, and meanwhile the other
 // workers go on.
 type crew struct {
-	shrinks, batches chan func(Worker) error
-	ctx              context.Context
-	fail             context.CancelCauseFunc
+	shrinks, batches chan func(Worker)
+	ctx              context.Context // of the search: workers' processes outlive a crew
 	working          sync.WaitGroup
 	shrinking        sync.WaitGroup
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	failed error
 	// queue are the causes in their order, those that have been taken in left out.
 	queue []*shrunk
 }
@@ -31,8 +31,7 @@ type shrunk struct {
 const queued = 1024
 
 func newCrew(ctx context.Context, workers []Worker) *crew {
-	c := &crew{shrinks: make(chan func(Worker) error, queued), batches: make(chan func(Worker) error, queued)}
-	c.ctx, c.fail = context.WithCancelCause(ctx)
+	c := &crew{ctx: ctx, shrinks: make(chan func(Worker), queued), batches: make(chan func(Worker), queued)}
 	for _, w := range workers {
 		c.working.Go(func() { c.work(w) })
 	}
@@ -41,7 +40,7 @@ func newCrew(ctx context.Context, workers []Worker) *crew {
 
 func (c *crew) work(w Worker) {
 	for {
-		var task func(Worker) error
+		var task func(Worker)
 		var more bool
 		select {
 		case task, more = <-c.shrinks:
@@ -54,9 +53,7 @@ func (c *crew) work(w Worker) {
 		if !more {
 			return
 		}
-		if err := task(w); err != nil {
-			c.fail(err)
-		}
+		task(w)
 	}
 }
 
@@ -64,11 +61,25 @@ func (c *crew) work(w Worker) {
 func (c *crew) dismiss() {
 	close(c.shrinks)
 	c.working.Wait()
-	c.fail(nil)
+}
+
+func (c *crew) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		c.failed = err
+	}
 }
 
 // err is what ended the crew's work early.
-func (c *crew) err() error { return context.Cause(c.ctx) }
+func (c *crew) err() error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
 
 // each calls do for every index below n and waits for it; when a task has failed or the
 // context is at its end, those that are left are not begun.
@@ -81,12 +92,11 @@ func (c *crew) begin(n int, do func(w Worker, i int) error) (wait func() error) 
 	var all sync.WaitGroup
 	all.Add(n)
 	for i := range n {
-		c.batches <- func(w Worker) error {
+		c.batches <- func(w Worker) {
 			defer all.Done()
-			if c.ctx.Err() != nil {
-				return nil
+			if c.err() == nil {
+				c.fail(do(w, i)) // before anybody may think that all went well
 			}
-			return do(w, i)
 		}
 	}
 	return func() error {
@@ -103,16 +113,17 @@ func (c *crew) shrink(list []pending, do func(context.Context, Worker, pending) 
 		c.queue = append(c.queue, s)
 		c.mu.Unlock()
 		c.shrinking.Add(1)
-		c.shrinks <- func(w Worker) (err error) {
+		c.shrinks <- func(w Worker) {
 			defer c.shrinking.Done()
 			var f *Finding
-			if c.ctx.Err() == nil {
+			if c.err() == nil {
+				var err error
 				f, err = do(c.ctx, w, s.pending)
+				c.fail(err)
 			}
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			s.finding, s.done = f, true
-			return err
 		}
 	}
 }
