@@ -25,7 +25,7 @@ func NewPaths() *Paths {
 
 // stack are the innermost return addresses of a goroutine, as many as it takes from a
 // state store up to the manager: each costs time.
-type stack [7]uintptr
+type stack [9]uintptr
 
 // codePath is a stack as functions.
 type codePath struct {
