@@ -134,11 +134,8 @@ func (n *Node) seeContainer(p *pod, c *container, o *observe.Observation, snap k
 		oc.QoS = string(kubelet.QoS(p.spec))
 	}
 	if n.config != nil {
-		if c.promise.config != n.config {
-			c.promise.config = n.config
-			c.promise.cpus, c.promise.reason = kubelet.Pinning(n.config, p.spec, c.spec)
-		}
-		oc.Requested, oc.Reason = c.promise.cpus, c.promise.reason
+		promised := n.promised(p, c)
+		oc.Requested, oc.Reason = promised.cpus, promised.reason
 	}
 	if cpus, ok := snap.Entries[key]; ok {
 		oc.Assigned = cpus

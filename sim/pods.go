@@ -54,6 +54,15 @@ type promise struct {
 	reason string
 }
 
+// promised is what the rules give a container now.
+func (n *Node) promised(p *pod, c *container) promise {
+	if c.promise.config != n.config {
+		c.promise.config = n.config
+		c.promise.cpus, c.promise.reason = kubelet.Pinning(n.config, p.spec, c.spec)
+	}
+	return c.promise
+}
+
 func newPod(spec *v1.Pod, held []string) *pod {
 	p := &pod{spec: spec, uid: string(spec.UID), phase: v1.PodPending, held: held}
 	for i := range spec.Spec.InitContainers {
@@ -215,13 +224,10 @@ func (n *Node) admit(p *pod, again bool) error {
 		message = observe.Rejected + message
 	}
 	p.answer = observe.Admission{Pod: p.spec.Name, Admitted: res.Admitted, Reason: res.Reason, Message: message, Readmission: again}
-	p.answer.AskedFor(scenarios.OwnCPUs(p.spec, func(c *v1.Container) int {
-		cpus, _ := kubelet.Pinning(n.config, p.spec, c)
-		return cpus
-	}))
-	if n.config.Observed().MemoryManagerPolicy == "Static" {
-		p.answer.ExclusiveMemory = scenarios.OwnMemory(p.spec)
-	}
+	scenarios.AskedFor(&p.answer, p.spec, n.config.Observed().MemoryManagerPolicy == "Static", func(spec *v1.Container) int {
+		i := slices.IndexFunc(p.containers, func(c *container) bool { return c.spec == spec })
+		return n.promised(p, p.containers[i]).cpus
+	})
 	n.admissions = append(n.admissions, p.answer)
 	if !res.Admitted {
 		p.rejected, p.admitted, p.phase = true, false, v1.PodFailed

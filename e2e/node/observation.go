@@ -49,6 +49,7 @@ func (t *Target) admissions() []observe.Admission {
 	if !t.running {
 		return nil
 	}
+	static := t.observedConfig().MemoryManagerPolicy == "Static"
 	var out []observe.Admission
 	for _, p := range t.pods {
 		if p.gone || !p.asked || p.over || p.reported {
@@ -66,13 +67,10 @@ func (t *Target) admissions() []observe.Admission {
 			a.Admitted, a.Reason, a.Message = false, p.denied.reason, observe.Rejected+p.denied.message
 			p.over = true
 		}
-		a.AskedFor(scenarios.OwnCPUs(p.spec, func(c *corev1.Container) int {
+		scenarios.AskedFor(&a, p.spec, static, func(c *corev1.Container) int {
 			cpus, _ := t.opts.Pinning(t.config, p.spec, c)
 			return cpus
-		}))
-		if t.observedConfig().MemoryManagerPolicy == "Static" {
-			a.ExclusiveMemory = scenarios.OwnMemory(p.spec)
-		}
+		})
 		p.told = true
 		p.reported = true
 		out = append(out, a)
@@ -119,7 +117,7 @@ func (t *Target) observation() observe.Observation {
 			continue
 		}
 		for i := range p.spec.Spec.InitContainers {
-			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.InitContainers[i], kindOf(p.spec, i, true), &o, state, groups, seen))
+			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.InitContainers[i], scenarios.InitKind(&p.spec.Spec.InitContainers[i]), &o, state, groups, seen))
 		}
 		for i := range p.spec.Spec.Containers {
 			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.Containers[i], observe.KindApp, &o, state, groups, seen))

@@ -234,13 +234,3 @@ func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) e
 		return p.gone || s == nil || s.State.Running == nil || containerID(s) != id
 	})
 }
-
-func kindOf(p *corev1.Pod, i int, init bool) observe.ContainerKind {
-	if !init {
-		return observe.KindApp
-	}
-	if r := p.Spec.InitContainers[i].RestartPolicy; r != nil && *r == corev1.ContainerRestartPolicyAlways {
-		return observe.KindSidecar
-	}
-	return observe.KindInit
-}

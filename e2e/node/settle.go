@@ -13,6 +13,7 @@ import (
 
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/cgroup"
+	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
 )
 
@@ -89,7 +90,7 @@ func (t *Target) settle(ctx context.Context) error {
 		busy = t.busy()
 		enough := calm
 		switch {
-		case t.opts.Crowded && (t.manual && t.ticks > 0 || !t.manual && (t.faulty || differs)):
+		case t.opts.Crowded && (t.ticks > 0 || !t.manual && (t.faulty || differs)):
 			enough = crowdedCalm
 		case t.manual:
 			enough = calm + time.Duration(t.ticks)*period
@@ -230,7 +231,7 @@ func (p *pod) busy(groups map[string]cgroup.Group) string {
 		if s == nil {
 			return "no status of init container " + c.Name
 		}
-		sidecar := kindOf(p.spec, i, true) == observe.KindSidecar
+		sidecar := scenarios.InitKind(&p.spec.Spec.InitContainers[i]) == observe.KindSidecar
 		switch {
 		case s.State.Running != nil && held[c.Name]:
 			return running(s, groups) // nothing more happens until it is ended

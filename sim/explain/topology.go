@@ -101,22 +101,15 @@ func (a asked) amount(name, resource string) int64 {
 		q := a.pod.Spec.Resources.Requests[corev1.ResourceName(resource)]
 		return q.Value()
 	}
-	var initPeak, sidecars, apps int64
+	var sum observe.Peak
 	for _, c := range containers(a.pod) {
 		n := a.amountOf(c, resource)
-		switch {
-		case name == c.spec.Name:
+		if name == c.spec.Name {
 			return n
-		case c.kind == observe.KindSidecar:
-			sidecars += n
-			initPeak = max(initPeak, sidecars)
-		case c.kind == observe.KindInit:
-			initPeak = max(initPeak, sidecars+n)
-		default:
-			apps += n
 		}
+		sum.Add(c.kind, n)
 	}
-	return max(initPeak, apps+sidecars)
+	return sum.Most()
 }
 
 func (a asked) amountOf(c ctr, resource string) int64 {

@@ -49,9 +49,9 @@ func (x *Explorer) crashRound(ctx context.Context, list []*scenarios.Scenario) (
 			x.stats.Points += points
 			x.tell()
 		}}
-		err := c.explore(crew.ctx)
+		err := c.explore(ctx)
 		found[i] = c.found
-		if err != nil && crew.ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("scenario %s: %w", list[i].Name, err)
 		}
 		if err == nil {

@@ -105,6 +105,26 @@ func (c *crew) begin(n int, do func(w Worker, i int) error) (wait func() error) 
 	}
 }
 
+// batchRuns are the replays that a worker is given at a time.
+const batchRuns = 4
+
+// replay has the n jobs that at tells replayed. The outcomes are there when wait has
+// returned.
+func (c *crew) replay(n int, at func(i int) job) (outcomes []Outcome, wait func() error) {
+	outcomes = make([]Outcome, n)
+	wait = c.begin((n+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
+		first, last := batch*batchRuns, min(n, (batch+1)*batchRuns)
+		jobs := make([]job, 0, batchRuns)
+		for i := first; i < last; i++ {
+			jobs = append(jobs, at(i))
+		}
+		out, err := w.Many(c.ctx, jobs)
+		copy(outcomes[first:], out)
+		return err
+	})
+	return outcomes, wait
+}
+
 // shrink has causes shrunk, some time.
 func (c *crew) shrink(list []pending, do func(context.Context, Worker, pending) (*Finding, error)) {
 	for _, p := range list {

@@ -131,19 +131,10 @@ func (e *exhausting) level(ctx context.Context, frontier []leaf) (next []leaf, d
 // replay replays sequences, looks at what they show, and appends those that lead to a
 // new state to next.
 func (e *exhausting) replay(ctx context.Context, chunk, next []leaf) ([]leaf, error) {
-	outcomes := make([]Outcome, len(chunk))
 	c := newCrew(ctx, e.Workers)
 	defer c.dismiss()
-	failed := c.each((len(chunk)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
-		first, last := batch*batchRuns, min(len(chunk), (batch+1)*batchRuns)
-		var jobs []job
-		for _, n := range chunk[first:last] {
-			jobs = append(jobs, job{Scenario: e.sequence(n)})
-		}
-		out, err := w.Many(c.ctx, jobs)
-		copy(outcomes[first:], out)
-		return err
-	})
+	outcomes, wait := c.replay(len(chunk), func(i int) job { return job{Scenario: e.sequence(chunk[i])} })
+	failed := wait()
 	var todo []pending
 	for i, n := range chunk {
 		if failed != nil && outcomes[i].Applied == nil {

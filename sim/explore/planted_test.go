@@ -158,8 +158,8 @@ func TestSameSeedInProcesses(t *testing.T) {
 	// Upstream walks maps in random order, so that a feature more or less may be reached;
 	// the findings are the same. The seed matters: where two containers are released at
 	// once and the kubelet is killed at a write of that, the order decides what is on
-	// disk, and a replay breaks or does not (run 218 of seed 3 breaks in 37 of 40). None
-	// of the first round's runs of this seed is such a one.
+	// disk, and a replay breaks or does not (run 218 of seed 3 breaks in 37 of 40). This
+	// seed was not seen to have such a run.
 	one := search(1)
 	g.Expect(search(2)).To(Equal(one))
 }

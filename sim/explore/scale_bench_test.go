@@ -75,7 +75,7 @@ func BenchmarkScaling(b *testing.B) {
 			}
 			c := newCrew(b.Context(), x.Workers)
 			replay := func(genomes []genome) {
-				if _, wait := replayAll(c, genomes); wait() != nil {
+				if _, wait := c.replay(len(genomes), func(i int) job { return job{Genome: &genomes[i]} }); wait() != nil {
 					b.Fatal(c.err())
 				}
 			}

@@ -20,12 +20,8 @@ type Random struct {
 }
 
 // A round is a number of runs that are made of the same pool: the pool grows between
-// rounds only, so that it does not matter which worker is the faster one. A batch is
-// what a worker is given at a time.
-const (
-	roundRuns = 256
-	batchRuns = 4
-)
+// rounds only, so that it does not matter which worker is the faster one.
+const roundRuns = 256
 
 // mostHarm is the rank up to which consequences are looked at, too.
 const mostHarm = 3
@@ -89,7 +85,7 @@ type round struct {
 
 func (r *random) begin(from, n int) *round {
 	genomes := roundOf(r.seed, from, n, r.pool)
-	out, wait := replayAll(r.crew, genomes)
+	out, wait := r.crew.replay(n, func(i int) job { return job{Genome: &genomes[i]} })
 	return &round{from, genomes, out, wait}
 }
 
@@ -144,22 +140,6 @@ func roundOf(seed uint64, from, n int, pool []genome) []genome {
 		}
 	}
 	return genomes
-}
-
-// replayAll has genomes replayed. The outcomes are there when wait has returned.
-func replayAll(c *crew, genomes []genome) (outcomes []Outcome, wait func() error) {
-	outcomes = make([]Outcome, len(genomes))
-	wait = c.begin((len(genomes)+batchRuns-1)/batchRuns, func(w Worker, batch int) error {
-		first, last := batch*batchRuns, min(len(genomes), (batch+1)*batchRuns)
-		jobs := make([]job, 0, batchRuns)
-		for i := first; i < last; i++ {
-			jobs = append(jobs, job{Genome: &genomes[i]})
-		}
-		out, err := w.Many(c.ctx, jobs)
-		copy(outcomes[first:], out)
-		return err
-	})
-	return outcomes, wait
 }
 
 // pendingOf counts the causes of a run and returns those to shrink.

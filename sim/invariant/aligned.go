@@ -171,21 +171,13 @@ func podSet(pod []container) set {
 	return all
 }
 
-// podRequest adds up a pod's CPUs as the kubelet does: sidecars run beside
-// every container that starts after them, init containers one at a time.
+// podRequest adds up a pod's CPUs.
 func podRequest(pod []container) int {
-	sidecars, initPeak, apps := 0, 0, 0
+	var sum observe.Peak
 	for i := range pod {
-		switch c := &pod[i]; c.Kind {
-		case observe.KindSidecar:
-			sidecars += c.Requested
-		case observe.KindInit:
-			initPeak = max(initPeak, sidecars+c.Requested)
-		default:
-			apps += c.Requested
-		}
+		sum.Add(pod[i].Kind, int64(pod[i].Requested))
 	}
-	return max(initPeak, sidecars+apps)
+	return int(sum.Most())
 }
 
 func join(ids []int32) string {

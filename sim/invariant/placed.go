@@ -63,11 +63,8 @@ func (k *Checker) nearer(c *container, free set) {
 	v, n := &k.view, c.assigned.size()
 	room := k.machine.byNode(free)
 	if policy := v.o.Config.TopologyManagerPolicy; policy != "none" && policy != "" && !v.option(optionAlignBySocket) {
-		for _, node := range slices.Sorted(maps.Keys(room)) {
-			if room[node] >= n {
-				k.violated("%s holds %s on NUMA nodes %s; NUMA node %d alone had room: %s", c.Ref(), c.assigned.cpus(), join(k.nodes), node, k.machine.on(free, node).cpus())
-				return
-			}
+		if node, ok := firstWith(room, n); ok {
+			k.violated("%s holds %s on NUMA nodes %s; NUMA node %d alone had room: %s", c.Ref(), c.assigned.cpus(), join(k.nodes), node, k.machine.on(free, node).cpus())
 		}
 		return
 	}
@@ -118,12 +115,17 @@ func (k *Checker) underOneCache(c *container, free set) {
 	if len(caches) < 2 {
 		return
 	}
-	room := count(k.machine.cache, free)
-	for _, id := range slices.Sorted(maps.Keys(room)) {
-		if room[id] >= n {
-			slices.Sort(caches)
-			k.violated("%s holds %s under L3 caches %s; L3 cache %d alone had room", c.Ref(), c.assigned.cpus(), join(caches), id)
-			return
+	if id, ok := firstWith(count(k.machine.cache, free), n); ok {
+		k.violated("%s holds %s under L3 caches %s; L3 cache %d alone had room", c.Ref(), c.assigned.cpus(), join(caches), id)
+	}
+}
+
+// firstWith is the first place with room for n CPUs.
+func firstWith(room map[int32]int, n int) (place int32, ok bool) {
+	for _, place := range slices.Sorted(maps.Keys(room)) {
+		if room[place] >= n {
+			return place, true
 		}
 	}
+	return 0, false
 }

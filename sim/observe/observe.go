@@ -191,14 +191,6 @@ type Admission struct {
 	ExclusiveMemory uint64 `json:"exclusiveMemory,omitempty"`
 }
 
-// AskedFor notes the CPUs that the pod asked for as its own, the most at a time, and
-// the step in which its containers did.
-func (a *Admission) AskedFor(most, step int) {
-	if a.ExclusiveCPUs = most; step != most {
-		a.ExclusiveStep = step
-	}
-}
-
 // Rejected begins the message of a pod that was rejected, in its status; the
 // event of the same name has the message alone (pkg/kubelet/kubelet.go,
 // rejectPod).

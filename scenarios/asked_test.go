@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 
@@ -9,7 +10,21 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/scenarios"
+	"github.com/pinlab/pinlab/sim/observe"
 )
+
+func ownMemory(pod *corev1.Pod) uint64 {
+	var a observe.Admission
+	scenarios.AskedFor(&a, pod, true, func(*corev1.Container) int { return 0 })
+	return a.ExclusiveMemory
+}
+
+// ownCPUs are the most at a time, and the step, which is that where nothing is noted.
+func ownCPUs(pod *corev1.Pod, owed func(*corev1.Container) int) (most, step int) {
+	var a observe.Admission
+	scenarios.AskedFor(&a, pod, false, owed)
+	return a.ExclusiveCPUs, cmp.Or(a.ExclusiveStep, a.ExclusiveCPUs)
+}
 
 func TestOwnMemory(t *testing.T) {
 	list := func(memory string) corev1.ResourceList {
@@ -20,13 +35,13 @@ func TestOwnMemory(t *testing.T) {
 	}
 	g := NewWithT(t)
 	pod := &corev1.Pod{Spec: corev1.PodSpec{InitContainers: []corev1.Container{of("3Gi")}, Containers: []corev1.Container{of("1Gi"), of("1Gi")}}}
-	g.Expect(scenarios.OwnMemory(pod)).To(BeEquivalentTo(3 << 30))
+	g.Expect(ownMemory(pod)).To(BeEquivalentTo(3 << 30))
 	pod.Spec.Containers[1].Resources.Limits = list("3Gi")
-	g.Expect(scenarios.OwnMemory(pod)).To(BeZero(), "Burstable")
+	g.Expect(ownMemory(pod)).To(BeZero(), "Burstable")
 	pod.Spec.Containers[1].Resources.Requests = nil // limits are requests where those are not set
-	g.Expect(scenarios.OwnMemory(pod)).To(BeEquivalentTo(4 << 30))
+	g.Expect(ownMemory(pod)).To(BeEquivalentTo(4 << 30))
 	pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{}
-	g.Expect(scenarios.OwnMemory(pod)).To(BeZero(), "BestEffort beside Guaranteed")
+	g.Expect(ownMemory(pod)).To(BeZero(), "BestEffort beside Guaranteed")
 }
 
 func TestOwnCPUs(t *testing.T) {
@@ -66,15 +81,15 @@ func TestOwnCPUs(t *testing.T) {
 				pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
 			}
 			count := func(c *corev1.Container) int { return owed[c.Name] }
-			most, step := scenarios.OwnCPUs(pod, count)
+			most, step := ownCPUs(pod, count)
 			g.Expect([]int{most, step}).To(Equal([]int{tc.most, tc.step}))
 
 			pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{"example.com/dev": resource.MustParse("1")}
-			most, step = scenarios.OwnCPUs(pod, count)
+			most, step = ownCPUs(pod, count)
 			g.Expect([]int{most, step}).To(Equal([]int{0, 0}), "a device lies on a NUMA node")
 			pod.Spec.Containers[0].Resources.Requests = nil
 			pod.Spec.Resources = &corev1.ResourceRequirements{}
-			most, step = scenarios.OwnCPUs(pod, count)
+			most, step = ownCPUs(pod, count)
 			g.Expect([]int{most, step}).To(Equal([]int{0, 0}), "what is asked for as a whole is not divided here")
 		})
 	}
