@@ -34,6 +34,8 @@ type Known struct {
 	// Needs must all be among the finding's, Without none.
 	Needs   []string `json:"needs,omitempty"`
 	Without []string `json:"without,omitempty"`
+	// NeedsAny has one that must be among them.
+	NeedsAny []string `json:"needsAny,omitempty"`
 	// Path are functions that must all be in the cause's path.
 	Path []string `json:"path,omitempty"`
 	// Detail is a regular expression that fits the cause's detail, errors or path.
@@ -72,7 +74,7 @@ func ParseKnown(data []byte, file string) (KnownList, error) {
 		if k.Name == "" || k.Why == "" {
 			return nil, fmt.Errorf("%s: known[%d]: name and why must be set", file, i)
 		}
-		if len(k.Broken) == 0 && len(k.Needs) == 0 && len(k.Path) == 0 && k.Detail == "" {
+		if len(k.Broken) == 0 && len(k.Needs) == 0 && len(k.NeedsAny) == 0 && len(k.Path) == 0 && k.Detail == "" {
 			return nil, fmt.Errorf("%s: known[%d] (%s): would fit everything; want broken, needs, path or detail", file, i, k.Name)
 		}
 		if _, scenario := scenarios.CorpusFile(k.Name); k.Issue == "" && !k.ByDesign && !scenario {
@@ -148,10 +150,9 @@ func (k *Known) fits(c Cause, needs []string) bool {
 			return false
 		}
 	}
-	for _, n := range k.Without {
-		if slices.Contains(needs, n) {
-			return false
-		}
+	needed := func(n string) bool { return slices.Contains(needs, n) }
+	if len(k.NeedsAny) > 0 && !slices.ContainsFunc(k.NeedsAny, needed) || slices.ContainsFunc(k.Without, needed) {
+		return false
 	}
 	for _, f := range k.Path {
 		if !slices.Contains(c.Path, f) {

@@ -47,3 +47,16 @@ func TestKnownPath(t *testing.T) {
 	g.Expect(find("cpumanager.f")).To(BeNil())
 	g.Expect(find()).To(BeNil())
 }
+
+// TestKnownNeedsAny: a kubelet comes back in several ways, and one is enough.
+func TestKnownNeedsAny(t *testing.T) {
+	g := NewWithT(t)
+	list, err := ParseKnown([]byte("known:\n- {name: a, why: w, issue: i, needs: [pods], needsAny: [restart, reboot], without: [faults]}\n"), "k.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	find := func(needs ...string) *Known { return list.Find(Cause{Broken: invariant.NoLeak}, needs) }
+	g.Expect(find("pods", "restart")).NotTo(BeNil())
+	g.Expect(find("pods", "reboot", "more")).NotTo(BeNil())
+	g.Expect(find("pods")).To(BeNil())
+	g.Expect(find("restart")).To(BeNil())
+	g.Expect(find("pods", "restart", "faults")).To(BeNil())
+}
