@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // PatchPod is a merge of JSON into a pod of the API server.
@@ -22,10 +25,21 @@ type PatchPod struct {
 	Patch           json.RawMessage
 }
 
+// Patched is the generation that an API server gave to what a pod is now to be.
+type Patched struct{ Generation int64 }
+
 // PatchPod changes a pod in the API server.
-func (n *Node) PatchPod(p PatchPod, _ *None) error {
-	_, err := n.request(http.MethodPatch, "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name, string(p.Patch))
-	return err
+func (n *Node) PatchPod(p PatchPod, out *Patched) error {
+	body, err := n.request(http.MethodPatch, "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name, string(p.Patch))
+	if err != nil {
+		return err
+	}
+	var pod metav1.PartialObjectMetadata
+	if err := json.Unmarshal(body, &pod); err != nil {
+		return err
+	}
+	out.Generation = pod.Generation
+	return nil
 }
 
 // Metrics are two of the kubelet's metrics.
@@ -44,8 +58,13 @@ func (n *Node) Quotas(paths []string, out *map[string]string) error {
 	return nil
 }
 
-// metricsURL is where a kubelet of the lab tells its metrics to everybody.
+// metricsURL is where a kubelet tells its metrics: one of the lab to everybody, one
+// of a cluster to the cluster's administrators.
 const metricsURL = "https://127.0.0.1:10250/metrics"
+
+// kubeletClient is what a control plane made by kubeadm asks kubelets with: the API
+// server's certificate and its key.
+const kubeletClient = "/etc/kubernetes/pki/apiserver-kubelet-client"
 
 // metricsTime bounds the wait for them.
 const metricsTime = 20 * time.Second
@@ -59,7 +78,14 @@ func (n *Node) Metrics(_ None, m *Metrics) error {
 		return err
 	}
 	// The kubelet's certificate is its own, made a moment ago.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	security := &tls.Config{InsecureSkipVerify: true}
+	client, err := tls.LoadX509KeyPair(kubeletClient+".crt", kubeletClient+".key")
+	if err == nil {
+		security.Certificates = []tls.Certificate{client}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	transport := &http.Transport{TLSClientConfig: security, DisableKeepAlives: true}
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)

@@ -36,6 +36,10 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 		return err
 	case "DeletePod":
 		return c.pods.delete(ctx, args.(agent.DeletePod))
+	case "PatchPod":
+		var err error
+		*answer.(*agent.Patched), err = c.pods.resize(ctx, args.(agent.PatchPod))
+		return err
 	case "Wipe":
 		// The kubelet first: it shall not see its pods go.
 		if err := c.agent.Call(ctx, method, args, answer); err != nil {
@@ -55,10 +59,6 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 // scenarios.ErrUnsupported. It is nil for all others.
 func unsupported(method string, args any) error {
 	switch method {
-	case "PatchPod":
-		return fmt.Errorf("%w: resizePod: resizes are not asked for on a kind node", scenarios.ErrUnsupported)
-	case "Metrics":
-		return fmt.Errorf("%w: metrics and podResources: the metrics of a kind node's kubelet are not for everybody", scenarios.ErrUnsupported)
 	case "SetHugePages":
 		return fmt.Errorf("%w: setHugePages: a kind node's memory is its host's", scenarios.ErrUnsupported)
 	case "SetOnline":

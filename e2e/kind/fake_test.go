@@ -80,6 +80,9 @@ func newEngine(t *testing.T) *engine {
 		e.agent.endAll()
 		return false, nil, nil
 	})
+	e.api.PrependReactor("patch", "pods", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		return true, e.resized(g, a.(clienttesting.PatchAction)), nil
+	})
 	e.api.PrependReactor("create", "namespaces", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		return false, nil, e.account(a.(clienttesting.CreateAction).GetObject().(*corev1.Namespace).Name)
 	})
@@ -90,6 +93,23 @@ func newEngine(t *testing.T) *engine {
 
 func (e *engine) account(namespace string) error {
 	return e.api.Tracker().Add(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: namespace}})
+}
+
+// resized is a pod after a resize that its kubelet has answered.
+func (e *engine) resized(g Gomega, a clienttesting.PatchAction) *corev1.Pod {
+	pods, kind := corev1.SchemeGroupVersion.WithResource("pods"), corev1.SchemeGroupVersion.WithKind("Pod")
+	list, err := e.api.Tracker().List(pods, kind, a.GetNamespace())
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, pod := range list.(*corev1.PodList).Items {
+		if pod.Name == a.GetName() {
+			pod.Generation += 7
+			pod.Status.ObservedGeneration = pod.Generation
+			g.Expect(e.api.Tracker().Update(pods, &pod, pod.Namespace)).To(Succeed())
+			return &pod
+		}
+	}
+	g.Expect(list).To(BeNil(), "no pod %s", a.GetName())
+	return nil
 }
 
 func (e *engine) record(format string, args ...any) {

@@ -32,7 +32,7 @@ func guaranteed(name, namespace string) *corev1.Pod {
 	one := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("64Mi")}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Limits: one}}}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Limits: one, Requests: one.DeepCopy()}}}},
 	}
 }
 
@@ -107,6 +107,31 @@ func TestOneScenarioAfterTheOther(t *testing.T) {
 		g.Expect(o.Containers[0].Pod).To(Equal("b"))
 		g.Expect(node.Close()).To(Succeed())
 	}
+	g.Expect(k.Close(false)).To(Succeed())
+}
+
+// A resize goes through the API server's subresource for it, and waits for the
+// generation that the server gave; what the server refuses is told in its words.
+func TestResize(t *testing.T) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	k, _ := newKind(t, e, Options{})
+	g.Expect(k.Open(t.Context())).To(Succeed())
+	node, err := k.Setup(t.Context(), scenario(), e.machine)
+	g.Expect(err).NotTo(HaveOccurred())
+	apply(g, node, scenarios.StartKubelet{}, scenarios.CreatePod{Pod: guaranteed("a", "")})
+
+	o := apply(g, node, scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(2, resource.DecimalSI)})
+	g.Expect(o.Resizes).To(Equal([]observe.Admission{{Pod: "a", Admitted: true}}))
+	g.Expect(o.Containers[0].Requested).To(Equal(2))
+	sent := e.api.Actions()[len(e.api.Actions())-1].(clienttesting.PatchAction)
+	g.Expect([]string{sent.GetNamespace(), sent.GetName(), sent.GetSubresource()}).To(Equal([]string{"default", "a", "resize"}))
+
+	e.api.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "a", errors.New("quota"))
+	})
+	err = node.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(3, resource.DecimalSI)})
+	g.Expect(err).To(MatchError(And(ContainSubstring("resize pod a"), ContainSubstring("quota"))))
 	g.Expect(k.Close(false)).To(Succeed())
 }
 

@@ -175,6 +175,18 @@ func (p *pods) delete(ctx context.Context, d agent.DeletePod) error {
 	})
 }
 
+// resize changes what a pod's containers ask for, through the resize subresource: the
+// API server lets a running pod's resources be changed there alone (KEP-1287).
+func (p *pods) resize(ctx context.Context, r agent.PatchPod) (agent.Patched, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	pod, err := p.client.CoreV1().Pods(r.Namespace).Patch(ctx, r.Name, types.StrategicMergePatchType, r.Patch, metav1.PatchOptions{}, "resize")
+	if err != nil {
+		return agent.Patched{}, fmt.Errorf("resize pod %s: %w", r.Name, err)
+	}
+	return agent.Patched{Generation: pod.Generation}, nil
+}
+
 // wipe takes all of pinlab's pods out of the API server.
 func (p *pods) wipe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*answerTime)

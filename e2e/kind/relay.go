@@ -112,6 +112,19 @@ func (r *Relay) CreatePod(p json.RawMessage, c *agent.Created) error {
 // DeletePod is a call.
 func (r *Relay) DeletePod(d agent.DeletePod, b *agent.None) error { return r.call("DeletePod", d, b) }
 
+// PatchPod is a call.
+func (r *Relay) PatchPod(p agent.PatchPod, out *agent.Patched) error {
+	return r.call("PatchPod", p, out)
+}
+
+// Metrics is a call.
+func (r *Relay) Metrics(a agent.None, m *agent.Metrics) error { return r.call("Metrics", a, m) }
+
+// Quotas is a call.
+func (r *Relay) Quotas(paths []string, out *map[string]string) error {
+	return r.call("Quotas", paths, out)
+}
+
 // ExitContainer is a call.
 func (r *Relay) ExitContainer(e agent.ExitContainer, b *agent.None) error {
 	return r.call("ExitContainer", e, b)

@@ -9,10 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/e2e/agent"
 	"github.com/pinlab/pinlab/e2e/node"
@@ -69,6 +72,9 @@ func TestRelay(t *testing.T) {
 	o = apply(g, target, scenarios.DeletePod{Pod: "a"})
 	g.Expect(o.Containers).To(BeEmpty())
 
+	o = apply(g, target, scenarios.CreatePod{Pod: guaranteed("b", "")}, scenarios.ResizePod{Container: "b/app", CPU: resource.NewQuantity(2, resource.DecimalSI)})
+	g.Expect(o.Resizes).To(Equal([]observe.Admission{{Pod: "b", Admitted: true}}))
+
 	// The machine around the cluster is pinlab's own: before a scenario its CPUs
 	// are made those of the profile.
 	g.Expect(client.Call(t.Context(), "SetOnline", agent.Online{}, &agent.None{})).To(Succeed())
@@ -80,6 +86,29 @@ func TestRelay(t *testing.T) {
 	dir, err := keepRelayed(client, t.TempDir(), say)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(filepath.Join(dir, "kubelet.log")).To(BeAnExistingFile())
+}
+
+// A relay answers whatever a target may ask an agent for.
+func TestRelayAnswersAll(t *testing.T) {
+	g := NewWithT(t)
+	notForTargets := []string{"Alive", "GiveBack", "PowerOff"}
+	a, r := reflect.TypeFor[*agent.Node](), reflect.TypeFor[*Relay]()
+	asked := 0
+	for m := range a.Methods() {
+		if m.Type.NumIn() != 3 || slices.Contains(notForTargets, m.Name) {
+			continue
+		}
+		asked++
+		args := reflect.Zero(m.Type.In(1)).Interface()
+		there, answers := r.MethodByName(m.Name)
+		if !answers {
+			g.Expect(unsupported(m.Name, args)).To(MatchError(scenarios.ErrUnsupported), "%s is neither answered nor refused", m.Name)
+			continue
+		}
+		g.Expect(there.Type.In(1)).To(Equal(m.Type.In(1)), m.Name)
+		g.Expect(there.Type.In(2)).To(Equal(m.Type.In(2)), m.Name)
+	}
+	g.Expect(asked).To(BeNumerically(">", 15))
 }
 
 // What a failed cluster has left is fetched, within bounds, and written nowhere

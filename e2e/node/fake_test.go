@@ -43,6 +43,7 @@ type fake struct {
 	fatal    string
 	rebooted *hwprofiles.Profile
 	quotas   map[string]string // of cgroups
+	ahead    int64             // what the API server's generations are ahead of those of patches
 	reboots  [][]int           // the CPUs offline after each
 	closed   bool
 }
@@ -103,6 +104,10 @@ func (f *fake) Call(ctx context.Context, method string, args, answer any) error 
 		if f.created != nil && f.facts.Kubelet.Running {
 			f.created(p)
 		}
+	case "PatchPod":
+		var patch metav1.PartialObjectMetadata
+		f.g.Expect(json.Unmarshal(args.(agent.PatchPod).Patch, &patch)).To(Succeed())
+		*answer.(*agent.Patched) = agent.Patched{Generation: patch.Generation + f.ahead}
 	case "DeletePod":
 		d := args.(agent.DeletePod)
 		uid := string(f.pod(d.Name).UID)

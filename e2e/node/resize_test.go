@@ -59,6 +59,36 @@ func TestResize(t *testing.T) {
 	g.Expect(target.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: quantity("5")})).To(MatchError(scenarios.ErrMisuse))
 }
 
+// An API server of a cluster counts generations for itself: the kubelet has answered
+// when it has seen that one.
+func TestResizeByTheServersCount(t *testing.T) {
+	g, target, f := newTarget(t)
+	apply(g, target, scenarios.StartKubelet{}, create("a", func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Requests = p.Spec.Containers[0].Resources.Limits.DeepCopy()
+	}))
+	f.ahead = 5
+	looks, refused := int64(0), []corev1.PodCondition{{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: "Deferred"}}
+	f.on["PatchPod"] = func(any) error {
+		f.on["Facts"] = func(any) error {
+			s := &f.pod("a").Status
+			looks++
+			s.ObservedGeneration = looks
+			if looks >= 7 {
+				s.Conditions = refused
+			}
+			return nil
+		}
+		return nil
+	}
+	o := apply(g, target, scenarios.ResizePod{Container: "a/app", CPU: quantity("3")})
+	g.Expect(o.Resizes).To(Equal([]observe.Admission{{Pod: "a", Reason: "Deferred"}}))
+
+	// Asked for the same again, a server has nothing new to tell the kubelet.
+	f.ahead = -1
+	g.Expect(target.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: quantity("3")})).To(And(
+		MatchError(scenarios.ErrUnsupported), MatchError(ContainSubstring("asks for that already"))))
+}
+
 // A pod whose resize the kubelet works on has not settled; one whose resize
 // failed has.
 func TestResizeInProgress(t *testing.T) {
