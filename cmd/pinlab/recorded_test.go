@@ -42,7 +42,7 @@ type exchange struct {
 
 // recordings are where the scenarios were replayed, and which.
 var recordings = map[string][]string{
-	"kind": {"portable-pin-one", "portable-restart-keeps", "portable-clobber-repaired", "unable-to-freeze-heals"},
+	"kind": {"portable-pin-one", "portable-restart-keeps", "portable-clobber-repaired", "unable-to-freeze-heals", "resize-fractional"},
 	"lab":  {"first-pin", "init-without-resources", "restart-policy-none-to-static", "two-numa-nodes"},
 }
 
