@@ -628,6 +628,21 @@ func TestRoomAligns(t *testing.T) {
 	beside := func(cpus, other observe.CPUs) []observe.Container {
 		return append(holding(cpus), app("old", "app", other))
 	}
+	nodes := func(p *hwprofiles.Profile) { // one for each core
+		for i := range p.CPUs {
+			p.CPUs[i].NUMANode = p.CPUs[i].Core
+		}
+	}
+	oneNode := func(p *hwprofiles.Profile) {
+		for i := range p.CPUs {
+			p.CPUs[i].NUMANode = 0
+		}
+	}
+	oneSocket := func(p *hwprofiles.Profile) {
+		for i := range p.CPUs {
+			p.CPUs[i].Socket = 0
+		}
+	}
 	caches := func(p *hwprofiles.Profile) { // one for each core
 		for i := range p.CPUs {
 			p.CPUs[i].UncoreCache = p.CPUs[i].Core
@@ -637,18 +652,37 @@ func TestRoomAligns(t *testing.T) {
 		{name: "on one node", config: set("best-effort"), containers: holding("2,6"), mutate: admitted},
 		{
 			name: "on two nodes, one had room", config: set("best-effort"), containers: holding("1-2"), mutate: admitted,
-			want: invariant.RoomAligns, detail: "new/app holds CPUs 1-2 on NUMA nodes 0-1; NUMA node 0 alone had room: CPUs 1,5",
+			want: invariant.RoomAligns, detail: "new/app holds CPUs 1-2 on NUMA nodes 0-1; one NUMA node had room: CPUs 1-3,5-7",
 		},
+		{
+			name: "on three nodes, two had room", config: set("best-effort"), containers: holding("1-3"), mutate: admitted, machine: nodes,
+			want: invariant.RoomAligns, detail: "new/app holds CPUs 1-3 on NUMA nodes 1-3; 2 NUMA nodes had room: CPUs 1-3,5-7",
+		},
+		{name: "on three nodes, two had none", config: set("best-effort"), containers: beside("1-3", "5-7"), mutate: admitted, machine: nodes},
 		{name: "no node had room", config: set("best-effort"), containers: beside("1-2,5", "3,6-7"), mutate: admitted},
 		{name: "nobody gives hints", config: set("none"), containers: holding("1-2"), mutate: admitted},
-		{name: "sockets count", config: set("best-effort", "align-by-socket"), containers: holding("1-2"), mutate: admitted},
+		{name: "sockets count", config: set("best-effort", "align-by-socket"), containers: holding("1-2"), mutate: admitted, machine: oneSocket},
+		{
+			name: "on two sockets, one had room", config: set("best-effort", "align-by-socket"), containers: holding("1-2"), mutate: admitted,
+			want: invariant.RoomAligns, detail: "new/app holds CPUs 1-2 on sockets 0-1; socket 0 alone had room",
+		},
 		{name: "whole cores are asked for", config: set("best-effort", "full-pcpus-only"), containers: beside("1-2,5-6", "3,7"), mutate: admitted},
 		{
 			name: "split without need", config: set("none"), containers: holding("2-3"), mutate: admitted, want: invariant.RoomAligns,
 			detail: "new/app holds CPUs 2-3, parts of cores: CPU 2 without its sibling 6, CPU 3 without its sibling 7; whole cores were free: CPUs 2-3,6-7",
 		},
 		{name: "split on purpose", config: set("none", "distribute-cpus-across-cores"), containers: holding("2-3"), mutate: admitted},
+		{
+			name: "together without need", config: set("none", "distribute-cpus-across-cores"), containers: holding("2,6"), mutate: admitted, want: invariant.RoomAligns,
+			detail: "new/app holds CPUs 2,6 of one core; 2 cores had a CPU that was free: CPUs 2-3,6-7",
+		},
+		{name: "together since there is no other", config: set("none", "distribute-cpus-across-cores"), containers: beside("2,6", "3,7"), mutate: admitted},
 		{name: "an odd number", config: set("none"), containers: holding("2"), mutate: admitted},
+		{name: "an odd number, most of it whole", config: set("none"), containers: holding("2-3,6"), mutate: admitted},
+		{
+			name: "an odd number, split without need", config: set("none"), containers: holding("1-3"), mutate: admitted, want: invariant.RoomAligns, machine: oneNode,
+			detail: "new/app holds CPUs 1-3, parts of cores: CPU 1 without its sibling 5, CPU 2 without its sibling 6, CPU 3 without its sibling 7; whole cores were free: CPUs 1-3,5-7",
+		},
 		{name: "no whole core was left", config: set("none"), containers: beside("2-3", "6-7"), mutate: admitted},
 		{name: "cores of unequal size", config: set("none"), containers: holding("2-3"), mutate: admitted, machine: func(p *hwprofiles.Profile) { p.CPUs[5].Online = false }},
 		{name: "even", config: set("none", "distribute-cpus-across-numa"), containers: holding("1-2,5-6"), mutate: admitted},

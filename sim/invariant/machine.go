@@ -95,6 +95,19 @@ func (m *machine) core(id int) set {
 	return m.siblings[id]
 }
 
+// cores is the number of cores that the CPUs of a set are of.
+func (m *machine) cores(s set) int {
+	n := 0
+	var seen set
+	for id := range s.ids {
+		if !seen.has(id) {
+			n++
+			seen = seen.merge(m.core(id))
+		}
+	}
+	return n
+}
+
 // spread appends the values of a table for the CPUs of s that are not yet in
 // found. CPUs without a value do not count: on a machine without NUMA all
 // memory is equally near.

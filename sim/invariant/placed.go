@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -62,10 +63,8 @@ func (k *Checker) onlyPinned(pod string) *container {
 func (k *Checker) nearer(c *container, free set) {
 	v, n := &k.view, c.assigned.size()
 	room := k.machine.byNode(free)
-	if policy := v.o.Config.TopologyManagerPolicy; policy != "none" && policy != "" && !v.option(optionAlignBySocket) {
-		if node, ok := firstWith(room, n); ok {
-			k.violated("%s holds %s on NUMA nodes %s; NUMA node %d alone had room: %s", c.Ref(), c.assigned.cpus(), join(k.nodes), node, k.machine.on(free, node).cpus())
-		}
+	if policy := v.o.Config.TopologyManagerPolicy; policy != "none" && policy != "" {
+		k.fewest(c, free)
 		return
 	}
 	if !v.option(optionAcrossNUMA) || v.option(optionAlignBySocket) {
@@ -89,19 +88,56 @@ func (k *Checker) nearer(c *container, free set) {
 	}
 }
 
+// fewest is for a container that the topology manager gave CPUs of several NUMA nodes:
+// fewer would not have been enough, or, where sockets count, one socket.
+func (k *Checker) fewest(c *container, free set) {
+	n := c.assigned.size()
+	if k.view.option(optionAlignBySocket) {
+		sockets := spread(nil, k.machine.socket, c.assigned)
+		if socket, ok := firstWith(count(k.machine.socket, free), n); ok && len(sockets) > 1 {
+			k.violated("%s holds %s on sockets %s; socket %d alone had room", c.Ref(), c.assigned.cpus(), join(sockets), socket)
+		}
+		return
+	}
+	if need := nodesNeeded(k.machine.nodeSizes(free), n); need < len(k.nodes) {
+		k.violated("%s holds %s on NUMA nodes %s; %s had room: %s", c.Ref(), c.assigned.cpus(), join(k.nodes), few(need, "NUMA node"), free.cpus())
+	}
+}
+
+// few is a small number of something, for people.
+func few(n int, what string) string {
+	if n == 1 {
+		return "one " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // wholer is for a container on one NUMA node, of which free is what was free: cores are
 // given whole as long as there are some.
 func (k *Checker) wholer(c *container, free set) {
 	threads := k.coreSize()
-	if threads < 2 || k.view.option(optionAcrossCores) {
+	if threads < 2 {
 		return
 	}
-	n := c.assigned.size()
-	if n%threads != 0 || k.hasWholeCores(c.assigned) {
-		return
+	n, uncore := c.assigned.size(), k.view.option(optionUncoreCache)
+	switch {
+	case k.view.option(optionAcrossCores):
+		k.acrossCores(c, free)
+	case uncore && n%threads != 0:
+		// To stay under one cache comes first.
+	default:
+		whole := k.wholeCoresOf(free)
+		if held := k.wholeCoresOf(c.assigned).size(); held < min(n-n%threads, whole.size()) {
+			k.violated("%s holds %s, parts of cores: %s; whole cores were free: %s", c.Ref(), c.assigned.cpus(), k.partial(c.assigned), whole.cpus())
+		}
 	}
-	if whole := k.wholeCoresOf(free); whole.size() >= n {
-		k.violated("%s holds %s, parts of cores: %s; whole cores were free: %s", c.Ref(), c.assigned.cpus(), k.partial(c.assigned), whole.cpus())
+}
+
+// acrossCores is for CPUs that are to be of as many cores as can be.
+func (k *Checker) acrossCores(c *container, free set) {
+	held, most := k.machine.cores(c.assigned), k.machine.cores(free)
+	if held < min(c.assigned.size(), most) {
+		k.violated("%s holds %s of %s; %d cores had a CPU that was free: %s", c.Ref(), c.assigned.cpus(), few(held, "core"), most, free.cpus())
 	}
 }
 

@@ -146,11 +146,11 @@ func invariants() []invariant {
 			RoomAligns,
 			"A pod for which there is room in one place is put there. It is looked at when it is admitted, and has one " +
 				"container with CPUs of its own and nothing else that lies on NUMA nodes. With a topology manager policy (KEP-693) " +
-				"it is on one NUMA node if one had that many CPUs free; align-by-socket has other places and is left out. Without " +
-				"one, distribute-cpus-across-numa (KEP-2902) gives each NUMA node the same number of CPUs, or one core more, " +
-				"where each has room for that. Where it is on one NUMA node, it is given whole cores while there are some, unless " +
-				"distribute-cpus-across-cores is on; and prefer-align-cpus-by-uncorecache (KEP-4800) keeps it under one L3 cache " +
-				"that had room. The kubelet promises none of it where there is no room, and nothing for pods that ask for memory " +
+				"it is on no more NUMA nodes than had to be to have that many CPUs free, and with align-by-socket (KEP-3327) on one socket if " +
+				"one had. Without one, distribute-cpus-across-numa (KEP-2902) gives each NUMA node the same number of CPUs, or one core more, " +
+				"where each has room for that. Where it is on one NUMA node, it is given whole cores while there are some, or with " +
+				"distribute-cpus-across-cores (KEP-4176) CPUs of as many cores as there are; and prefer-align-cpus-by-uncorecache " +
+				"(KEP-4800) keeps it under one L3 cache that had room, whole cores or not. The kubelet promises none of it where there is no room, and nothing for pods that ask for memory " +
 				"of their own or devices.",
 			roomAligns,
 		},

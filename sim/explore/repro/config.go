@@ -85,10 +85,14 @@ func machineInfo(p *hwprofiles.Profile) (map[string]any, error) {
 	// The uncore caches alone matter of the caches.
 	nodes := make([]cadvisor.Node, len(m.Topology))
 	copy(nodes, m.Topology)
-	return map[string]any{
+	info := map[string]any{
 		"num_cores": m.NumCores, "num_physical_cores": m.NumPhysicalCores, "num_sockets": m.NumSockets,
 		"memory_capacity": m.MemoryCapacity, "topology": nodes,
-	}, nil
+	}
+	if len(m.HugePages) > 0 {
+		info["hugepages"] = m.HugePages
+	}
+	return info, nil
 }
 
 func setOf(id int) cpuset.CPUSet { return cpuset.New(id) }

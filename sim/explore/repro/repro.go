@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
+	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -133,7 +134,9 @@ type writer struct {
 	last    bool // the scenario's last event
 	resizes bool
 	vars    int
-	same    map[string]string // variables by their text
+	// pagesWere are the huge pages before each change since the machine booted.
+	pagesWere []scenarios.SetHugePages
+	same      map[string]string // variables by their text
 }
 
 func (w *writer) line(format string, args ...any) { fmt.Fprintf(&w.body, format+"\n", args...) }
@@ -232,6 +235,7 @@ func (w *writer) event(e scenarios.Event) error {
 		w.step(true, "n.resize(%q, %q, %q, %q)", pod, container, amount(e.CPU), amount(e.Memory))
 	case scenarios.Reboot:
 		w.line("n.reboot()")
+		w.bootHugePages()
 	case scenarios.Reconcile:
 		for range max(1, e.Times) {
 			w.step(false, "n.tick()")
@@ -253,6 +257,9 @@ func (w *writer) event(e scenarios.Event) error {
 	case scenarios.OfflineCPUs:
 		return w.online(e.CPUs.Set().List(), false)
 	case scenarios.OnlineCPUs:
+		if w.last {
+			return fmt.Errorf("%w: a running kubelet is not told of a CPU that comes, and its managers know of none", ErrCannot)
+		}
 		return w.online(e.CPUs.Set().List(), true)
 	default:
 		return w.hardware(e)
@@ -264,6 +271,9 @@ func (w *writer) event(e scenarios.Event) error {
 func (w *writer) hardware(e scenarios.Event) (err error) {
 	switch e := e.(type) {
 	case scenarios.AddCPUs:
+		if w.last {
+			return fmt.Errorf("%w: a running kubelet is not told of a CPU that comes, and its managers know of none", ErrCannot)
+		}
 		for _, id := range e.CPUs.Set().List() {
 			if w.machine, err = w.machine.WithCPUAdded(id, e.Like); err != nil {
 				return err
@@ -271,10 +281,16 @@ func (w *writer) hardware(e scenarios.Event) (err error) {
 		}
 	case scenarios.SwapProfile:
 		w.line("n.reboot()")
+		w.pagesWere = nil
 		w.machine, err = w.p.Resolve(e.Profile)
 	case scenarios.MoveMemory:
 		w.machine, err = w.machine.WithMemoryMoved(e.From, e.To, e.Bytes)
 	case scenarios.SetHugePages:
+		for _, of := range w.machine.NUMANodes {
+			if of.ID == e.NUMANode {
+				w.pagesWere = append(w.pagesWere, scenarios.SetHugePages{NUMANode: e.NUMANode, Size: e.Size, Count: int(of.HugePages[uint64(e.Size.Value())])})
+			}
+		}
 		w.machine, err = w.machine.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
 	default:
 		return ErrCannot
@@ -283,6 +299,17 @@ func (w *writer) hardware(e scenarios.Event) (err error) {
 		w.line("// %s; a running kubelet is not told", e)
 	}
 	return err
+}
+
+// bootHugePages gives the machine the huge pages that it had before they were changed:
+// the change is one of the running kernel.
+func (w *writer) bootHugePages() {
+	for _, were := range slices.Backward(w.pagesWere) {
+		if p, err := w.machine.WithHugePages(were.NUMANode, uint64(were.Size.Value()), were.Count); err == nil {
+			w.machine = p
+		}
+	}
+	w.pagesWere = nil
 }
 
 func (w *writer) online(ids []int, on bool) error {
