@@ -42,7 +42,7 @@ func aligned(k *Checker) {
 			k.podNUMA(numa, pod, together)
 		default:
 			for i := range pod {
-				k.containerNUMA(numa, &pod[i])
+				k.containerNUMA(numa, pod[i:i+1])
 			}
 		}
 	}
@@ -109,13 +109,41 @@ func (k *Checker) partial(s set) string {
 	return strings.Join(parts, ", ")
 }
 
-func (k *Checker) containerNUMA(rule *numaRule, c *container) {
-	if !c.Exclusive || !current(c) {
-		return
+// containerNUMA judges one container of a pod.
+func (k *Checker) containerNUMA(rule *numaRule, one []container) {
+	c := &one[0]
+	k.nodes = k.nodes[:0]
+	if c.Exclusive && current(c) {
+		k.nodes = spread(k.nodes, k.machine.node, c.assigned)
 	}
-	k.nodes = spread(k.nodes[:0], k.machine.node, c.assigned)
 	if len(k.nodes) > 1 {
 		k.judge(rule, c.Ref(), c.assigned, max(c.Requested, c.assigned.size()))
+		return
+	}
+	k.memoryBeside(rule, c.Ref(), one)
+}
+
+// memoryBeside judges the memory of containers whose CPUs are of the one node in
+// k.nodes, or of none.
+func (k *Checker) memoryBeside(rule *numaRule, who string, containers []container) {
+	if !rule.single || k.view.o.Config.MemoryManagerPolicy != "Static" {
+		return
+	}
+	var nodes set
+	for i := range containers {
+		if c := &containers[i]; c.running() && c.Mems != "" {
+			nodes = nodes.merge(parseSet(c.Mems))
+		}
+	}
+	memory, beside := nodes.String(), ""
+	if len(k.nodes) > 0 {
+		beside = " and its CPUs on " + join(k.nodes)
+	}
+	for _, node := range k.nodes {
+		nodes = nodes.add(int(node))
+	}
+	if nodes.size() > 1 {
+		k.violated("%s has its memory on NUMA node %s%s; single-numa-node allows one", who, memory, beside)
 	}
 }
 
@@ -127,6 +155,7 @@ func (k *Checker) podNUMA(rule *numaRule, pod []container, together set) {
 		}
 	}
 	if len(k.nodes) <= 1 {
+		k.memoryBeside(rule, "pod "+pod[0].Pod, pod)
 		return
 	}
 	all := podSet(pod).merge(together)

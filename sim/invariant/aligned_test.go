@@ -53,6 +53,22 @@ func topology(policy, scope string, options ...string) func(*observe.Config) {
 	}
 }
 
+// memory is topology with the memory manager's Static policy.
+func memory(policy, scope string) func(*observe.Config) {
+	return func(c *observe.Config) {
+		topology(policy, scope)(c)
+		c.MemoryManagerPolicy = "Static"
+	}
+}
+
+// on puts the memory of containers on NUMA nodes.
+func on(mems observe.CPUs, containers ...observe.Container) []observe.Container {
+	for i := range containers {
+		containers[i].Mems = mems
+	}
+	return containers
+}
+
 func TestAlignedNUMA(t *testing.T) {
 	within := []observe.Container{app("a", "x", "1"), app("a", "y", "2,6")}
 	across := []observe.Container{app("a", "x", "1-2")}
@@ -93,6 +109,21 @@ func TestAlignedNUMA(t *testing.T) {
 			containers: []observe.Container{app("a", "x", "1,5"), app("a", "y", "2-3,6")},
 		},
 		{name: "best-effort", config: topology("best-effort", "container"), containers: across},
+		{name: "single, memory beside", config: memory("single-numa-node", "container"), containers: append(on("0", app("a", "x", "1")), on("1", app("a", "y", "2,6"))...)},
+		{
+			name: "single, memory elsewhere", config: memory("single-numa-node", "container"), containers: on("1", app("a", "x", "1")),
+			want: invariant.Aligned, detail: "a/x has its memory on NUMA node 1 and its CPUs on 0; single-numa-node allows one",
+		},
+		{
+			name: "single, memory of a shared container on two", config: memory("single-numa-node", "container"), containers: on("0-1", shared("a", "x")),
+			want: invariant.Aligned, detail: "a/x has its memory on NUMA node 0-1; single-numa-node allows one",
+		},
+		{
+			name: "single, memory elsewhere, pod scope", config: memory("single-numa-node", "pod"), containers: append(on("0", app("a", "x", "1")), on("1", shared("a", "y"))...),
+			want: invariant.Aligned, detail: "pod a has its memory on NUMA node 0-1 and its CPUs on 0; single-numa-node allows one",
+		},
+		{name: "restricted, memory elsewhere", config: memory("restricted", "container"), containers: on("1", app("a", "x", "1"))},
+		{name: "single, nobody manages memory", config: topology("single-numa-node", "container"), containers: on("1", app("a", "x", "1"))},
 		{name: "spread over cores", config: topology("best-effort", "container", "distribute-cpus-across-cores"), containers: across},
 		{name: "none", config: topology("none", "container", "distribute-cpus-across-numa"), containers: across},
 	})

@@ -101,7 +101,7 @@ func invariants() []invariant {
 			"Assignments are aligned as far as the configuration guarantees it. The option full-pcpus-only " +
 				"(KEP-2625) gives whole cores only, so that no two containers share one; the pods of pod-level resources hold " +
 				"whole cores as pods. Topology manager policy single-numa-node (KEP-693) keeps each container, with scope pod " +
-				"each pod, on one NUMA node. Policy restricted uses no more nodes than needed to have that many CPUs " +
+				"each pod, on one NUMA node, the memory that the memory manager gave it (KEP-1769) included. Policy restricted uses no more nodes than needed to have that many CPUs " +
 				"at all, free or not, reserved or not: this is how the kubelet's hints count. With align-by-socket (KEP-3327) " +
 				"restricted counts sockets in place of nodes. Everything else is an attempt, and at most the matter of room-aligns: policies " +
 				"best-effort and none, distribute-cpus-across-numa (KEP-2902), distribute-cpus-across-cores " +
