@@ -125,6 +125,11 @@ func asked(r *corev1.ResourceRequirements) string {
 func (e DeletePod) String() string { return "delete pod " + e.Pod }
 
 // String says the event.
+func (e AddEphemeralContainer) String() string {
+	return fmt.Sprintf("add ephemeral container %s/%s", e.Pod, e.Name)
+}
+
+// String says the event.
 func (e ExitContainer) String() string {
 	return fmt.Sprintf("exit container %s (code %d)", e.Container, e.ExitCode)
 }

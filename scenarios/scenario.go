@@ -177,6 +177,12 @@ type (
 		CPU       *resource.Quantity `json:"cpu"`
 		Memory    *resource.Quantity `json:"memory"`
 	}
+	// AddEphemeralContainer puts an ephemeral container into a pod that runs, as
+	// 'kubectl debug' does. It asks for no resources and is never started again.
+	AddEphemeralContainer struct {
+		Pod  string `json:"pod"`
+		Name string `json:"name"` // the container's
+	}
 	// ExitContainer ends a running container's process; the kubelet restarts
 	// it when the restart policy says so. A held init container that exits
 	// with 0 lets the next one start.

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // scope is what the steps read so far have made: the pods, their containers,
@@ -147,6 +148,28 @@ func (s *scope) useContainer(l *loading, line int, at, ref string) {
 	if p := s.use(l, line, at, pod); p != nil {
 		s.container(l, line, at, ref, p, container)
 	}
+}
+
+// addContainer records a container that a pod is given while it runs.
+func (s *scope) addContainer(l *loading, n *node, at string, e AddEphemeralContainer) {
+	pod := s.use(l, n.lineOf("pod"), at, e.Pod)
+	line := n.lineOf("name")
+	if e.Name == "" {
+		l.errorf(line, "%s: want the name of the new container, like %s", at, quote("debug"))
+		return
+	}
+	for _, trouble := range validation.IsDNS1123Label(e.Name) {
+		l.errorf(line, "%s: container name %s: %s", at, quote(e.Name), brief(trouble))
+	}
+	if pod == nil {
+		return
+	}
+	if pod.has[e.Name] {
+		l.errorf(line, "%s: pod %s has a container %s already", at, quote(e.Pod), quote(e.Name))
+		return
+	}
+	pod.has[e.Name] = true
+	pod.containers = append(pod.containers, e.Name)
 }
 
 // badRef says how containers are named.

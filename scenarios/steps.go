@@ -29,7 +29,7 @@ const keyExpect = "expect"
 func eventKeys() []string {
 	return []string{
 		"startKubelet", "stopKubelet", "killKubelet", "restartKubelet", "sourcesReady", "devicesReady",
-		"createPod", "deletePod", "exitContainer", "crashContainer", "resizePod",
+		"createPod", "deletePod", "exitContainer", "crashContainer", "resizePod", "addEphemeralContainer",
 		"deleteStateFile", "writeStateFile", "editStateFile",
 		"reboot", "offlineCPUs", "onlineCPUs", "addCPUs", "swapProfile", "moveMemory", "setHugePages",
 		"reconcile", "advance",
@@ -166,6 +166,12 @@ func (l *loading) readEvent(key string, n *node) []Event {
 		ok := l.read(n, &e, key)
 		l.useContainer(n, key, e.Container, ok)
 		return one(ExitContainer{Container: e.Container, ExitCode: 137})
+	case "addEphemeralContainer":
+		var e AddEphemeralContainer
+		if l.read(n, &e, key) {
+			l.scope.addContainer(l, n, key, e)
+		}
+		return one(e)
 	case "resizePod":
 		var e ResizePod
 		ok := l.read(n, &e, key)

@@ -76,6 +76,8 @@ func (n *Node) apply(event scenarios.Event) error {
 		return n.deletePod(e.Pod)
 	case scenarios.ExitContainer:
 		return n.exitContainer(e)
+	case scenarios.AddEphemeralContainer:
+		return n.addEphemeral(e)
 	case scenarios.DeleteStateFile, scenarios.WriteStateFile, scenarios.EditStateFile:
 		n.restart.touch()
 		return n.changeStateFile(e)

@@ -85,8 +85,11 @@ func (p *pod) changed() { p.status = nil }
 
 // restarts says whether the kubelet starts a container again that has ended.
 func (p *pod) restarts(c *container) bool {
-	if c.kind == observe.KindSidecar {
+	switch c.kind {
+	case observe.KindSidecar:
 		return true
+	case observe.KindEphemeral:
+		return false
 	}
 	if c.kind == observe.KindInit && c.exitCode == 0 {
 		return false
@@ -120,9 +123,12 @@ func (p *pod) podStatus() v1.PodStatus {
 		default:
 			cs.State.Waiting = &v1.ContainerStateWaiting{Reason: "PodInitializing"}
 		}
-		if c.kind == observe.KindApp {
+		switch c.kind {
+		case observe.KindApp:
 			s.ContainerStatuses = append(s.ContainerStatuses, cs)
-		} else {
+		case observe.KindEphemeral:
+			s.EphemeralContainerStatuses = append(s.EphemeralContainerStatuses, cs)
+		default:
 			s.InitContainerStatuses = append(s.InitContainerStatuses, cs)
 		}
 	}
@@ -209,6 +215,7 @@ func (n *Node) admit(p *pod, again bool) error {
 		// What the API server sends to a restarted kubelet has a status.
 		status := p.podStatus()
 		p.spec.Status.ContainerStatuses, p.spec.Status.InitContainerStatuses = status.ContainerStatuses, status.InitContainerStatuses
+		p.spec.Status.EphemeralContainerStatuses = status.EphemeralContainerStatuses
 	}
 	others := slices.DeleteFunc(n.ActivePods(), func(o *v1.Pod) bool { return o.UID == p.spec.UID })
 	var res kubelet.AdmitResult
@@ -376,6 +383,25 @@ func (n *Node) container(ref string) (*pod, *container, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("%w: no container %s", scenarios.ErrMisuse, ref)
+}
+
+// addEphemeral puts an ephemeral container into a pod that runs.
+func (n *Node) addEphemeral(e scenarios.AddEphemeralContainer) error {
+	p := n.byName[e.Pod]
+	switch {
+	case p == nil:
+		return fmt.Errorf("%w: no pod %s", scenarios.ErrMisuse, e.Pod)
+	case !n.running():
+		return fmt.Errorf("%w: the kubelet does not run", scenarios.ErrMisuse)
+	case !p.admitted || p.phase != v1.PodRunning:
+		return fmt.Errorf("%w: pod %s does not run", scenarios.ErrMisuse, e.Pod)
+	}
+	spec := v1.EphemeralContainer{EphemeralContainerCommon: v1.EphemeralContainerCommon{Name: e.Name}}
+	p.spec.Spec.EphemeralContainers = append(p.spec.Spec.EphemeralContainers, spec)
+	as := v1.Container(spec.EphemeralContainerCommon)
+	c := &container{spec: &as, kind: observe.KindEphemeral, state: observe.StateWaiting}
+	p.containers = append(p.containers, c)
+	return n.startContainer(p, c)
 }
 
 func (n *Node) exitContainer(e scenarios.ExitContainer) error {

@@ -19,9 +19,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PatchPod is a merge of JSON into a pod of the API server.
+// PatchPod is a merge of JSON into a pod of the API server, or into what a
+// subresource has of it: a cluster's API server lets some of a running pod be changed
+// there alone. The lab's has no such ones.
 type PatchPod struct {
 	Namespace, Name string
+	Subresource     string
 	Patch           json.RawMessage
 }
 

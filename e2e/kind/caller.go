@@ -38,7 +38,7 @@ func (c *caller) Call(ctx context.Context, method string, args, answer any) erro
 		return c.pods.delete(ctx, args.(agent.DeletePod))
 	case "PatchPod":
 		var err error
-		*answer.(*agent.Patched), err = c.pods.resize(ctx, args.(agent.PatchPod))
+		*answer.(*agent.Patched), err = c.pods.patch(ctx, args.(agent.PatchPod))
 		return err
 	case "Wipe":
 		// The kubelet first: it shall not see its pods go.

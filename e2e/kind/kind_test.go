@@ -131,7 +131,7 @@ func TestResize(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "a", errors.New("quota"))
 	})
 	err = node.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(3, resource.DecimalSI)})
-	g.Expect(err).To(MatchError(And(ContainSubstring("resize pod a"), ContainSubstring("quota"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("change resize of pod a"), ContainSubstring("quota"))))
 	g.Expect(k.Close(false)).To(Succeed())
 }
 

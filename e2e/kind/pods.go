@@ -175,14 +175,14 @@ func (p *pods) delete(ctx context.Context, d agent.DeletePod) error {
 	})
 }
 
-// resize changes what a pod's containers ask for, through the resize subresource: the
-// API server lets a running pod's resources be changed there alone (KEP-1287).
-func (p *pods) resize(ctx context.Context, r agent.PatchPod) (agent.Patched, error) {
+// patch changes a pod through a subresource: resize (KEP-1287) or ephemeralcontainers
+// (KEP-277).
+func (p *pods) patch(ctx context.Context, r agent.PatchPod) (agent.Patched, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	pod, err := p.client.CoreV1().Pods(r.Namespace).Patch(ctx, r.Name, types.StrategicMergePatchType, r.Patch, metav1.PatchOptions{}, "resize")
+	pod, err := p.client.CoreV1().Pods(r.Namespace).Patch(ctx, r.Name, types.StrategicMergePatchType, r.Patch, metav1.PatchOptions{}, r.Subresource)
 	if err != nil {
-		return agent.Patched{}, fmt.Errorf("resize pod %s: %w", r.Name, err)
+		return agent.Patched{}, fmt.Errorf("change %s of pod %s: %w", r.Subresource, r.Name, err)
 	}
 	return agent.Patched{Generation: pod.Generation}, nil
 }

@@ -122,6 +122,9 @@ func (t *Target) observation() observe.Observation {
 		for i := range p.spec.Spec.Containers {
 			o.Containers = append(o.Containers, t.container1(p, &p.spec.Spec.Containers[i], observe.KindApp, &o, state, groups, seen))
 		}
+		for _, c := range p.ephemeral {
+			o.Containers = append(o.Containers, t.container1(p, c, observe.KindEphemeral, &o, state, groups, seen))
+		}
 	}
 	o.Sandboxes = t.sandboxes()
 	if t.running && state != nil {

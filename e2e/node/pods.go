@@ -20,6 +20,8 @@ import (
 type pod struct {
 	spec *corev1.Pod // as it was put into the API server
 	held []string    // init containers that exitContainer ends
+	// ephemeral are the containers that it was given later.
+	ephemeral []*corev1.Container
 	// status is what the kubelet reported last; gone says that the API server
 	// has it no more.
 	status corev1.PodStatus
@@ -170,7 +172,41 @@ func (t *Target) container(ref string) (*pod, string, error) {
 			return p, container, nil
 		}
 	}
+	for _, c := range p.ephemeral {
+		if c.Name == container {
+			return p, container, nil
+		}
+	}
 	return nil, "", fmt.Errorf("%w: pod %s has no container %s", scenarios.ErrMisuse, name, container)
+}
+
+// addEphemeral puts an ephemeral container into a pod, and waits until it runs.
+func (t *Target) addEphemeral(ctx context.Context, e scenarios.AddEphemeralContainer) error {
+	p := t.find(e.Pod)
+	switch {
+	case p == nil:
+		return fmt.Errorf("%w: there is no pod %s", scenarios.ErrMisuse, e.Pod)
+	case !t.running:
+		return fmt.Errorf("%w: the kubelet does not run", scenarios.ErrMisuse)
+	case p.status.Phase != corev1.PodRunning:
+		return fmt.Errorf("%w: pod %s does not run", scenarios.ErrMisuse, e.Pod)
+	}
+	c := &corev1.Container{Name: e.Name}
+	prepareContainer(c)
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{
+		"ephemeralContainers": []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(*c)}},
+	}})
+	if err != nil {
+		return err
+	}
+	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Subresource: "ephemeralcontainers", Patch: patch}, &agent.Patched{}); err != nil {
+		return err
+	}
+	p.ephemeral = append(p.ephemeral, c)
+	return t.until(ctx, "ephemeral container "+e.Pod+"/"+e.Name+" runs", func() bool {
+		s := p.containerStatus(e.Name)
+		return p.gone || s != nil && s.State.Running != nil && running(s, t.groups()) == ""
+	})
 }
 
 // runningContainer is the runtime's id of a running container.
@@ -191,7 +227,7 @@ func (t *Target) runningContainer(ref string) (string, error) {
 }
 
 func (p *pod) containerStatus(name string) *corev1.ContainerStatus {
-	for _, list := range [][]corev1.ContainerStatus{p.status.InitContainerStatuses, p.status.ContainerStatuses} {
+	for _, list := range [][]corev1.ContainerStatus{p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses} {
 		for i := range list {
 			if list[i].Name == name {
 				return &list[i]

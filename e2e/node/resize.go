@@ -58,7 +58,7 @@ func (t *Target) resizePod(ctx context.Context, e scenarios.ResizePod) error {
 		return err
 	}
 	var made agent.Patched
-	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Patch: patch}, &made); err != nil {
+	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Subresource: "resize", Patch: patch}, &made); err != nil {
 		return err
 	}
 	if made.Generation == p.spec.Generation && p.condition(corev1.PodResizePending) != nil {

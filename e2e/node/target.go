@@ -223,6 +223,8 @@ func (t *Target) apply(ctx context.Context, event scenarios.Event) error {
 		return t.exitContainer(ctx, e)
 	case scenarios.ResizePod:
 		return t.resizePod(ctx, e)
+	case scenarios.AddEphemeralContainer:
+		return t.addEphemeral(ctx, e)
 	case scenarios.DeleteStateFile:
 		t.restart.touch()
 		return t.call(ctx, "WriteFile", agent.WriteFile{Name: string(e.File), Remove: true}, &agent.None{})

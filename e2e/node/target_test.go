@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/pinlab/pinlab/e2e/agent"
+	"github.com/pinlab/pinlab/e2e/cgroup"
 	"github.com/pinlab/pinlab/scenarios"
 	"github.com/pinlab/pinlab/sim/observe"
 )
@@ -224,6 +225,37 @@ func TestDeletePod(t *testing.T) {
 	g.Expect(f.args["DeletePod"]).To(Equal([]any{
 		agent.DeletePod{Namespace: "default", Name: "a"}, agent.DeletePod{Namespace: "default", Name: "a", Force: true},
 	}))
+}
+
+// An ephemeral container goes through its subresource of the pod, and is waited for.
+func TestAddEphemeralContainer(t *testing.T) {
+	g, target, f := newTarget(t)
+	debug := scenarios.AddEphemeralContainer{Pod: "a", Name: "debug"}
+	g.Expect(target.Apply(t.Context(), debug)).To(And(MatchError(scenarios.ErrMisuse), MatchError(ContainSubstring("no pod a"))))
+	apply(g, target, scenarios.StartKubelet{}, create("a"))
+	looks := 0
+	f.on["PatchPod"] = func(any) error {
+		f.on["Facts"] = func(any) error {
+			if looks++; looks == 3 {
+				id := idOf("a/debug")
+				f.pod("a").Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "debug", ContainerID: "containerd://" + id, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+				f.facts.Groups = append(f.facts.Groups, cgroup.Group{Path: "/" + id, PodUID: string(f.pod("a").UID), ContainerID: id, CPUs: "0-3", Effective: "0-3", Processes: []cgroup.Process{{PID: 9}}})
+			}
+			return nil
+		}
+		return nil
+	}
+	o := apply(g, target, debug)
+	sent := f.args["PatchPod"][0].(agent.PatchPod)
+	g.Expect([]string{sent.Namespace, sent.Name, sent.Subresource}).To(Equal([]string{"default", "a", "ephemeralcontainers"}))
+	g.Expect(string(sent.Patch)).To(ContainSubstring(`"name":"debug"`))
+	g.Expect(o.Containers).To(HaveLen(2))
+	c := o.Containers[1]
+	g.Expect([]any{c.Container, c.Kind, c.State, c.Actual, c.Exclusive}).To(Equal([]any{"debug", observe.KindEphemeral, observe.StateRunning, observe.CPUs("0-3"), false}))
+	apply(g, target, scenarios.ExitContainer{Container: "a/app"}) // as before
+
+	apply(g, target, scenarios.StopKubelet{})
+	g.Expect(target.Apply(t.Context(), debug)).To(MatchError(scenarios.ErrMisuse))
 }
 
 func TestExitContainer(t *testing.T) {

@@ -115,7 +115,7 @@ func containerRows(o *observe.Observation) [][]screen.Cell {
 	for i := range o.Containers {
 		c := &o.Containers[i]
 		name := c.Ref()
-		if c.Kind == observe.KindInit || c.Kind == observe.KindSidecar {
+		if c.Kind != observe.KindApp && c.Kind != "" {
 			name += " (" + string(c.Kind) + ")"
 		}
 		actual := screen.Cell{Text: "same"}

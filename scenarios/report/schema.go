@@ -36,7 +36,7 @@ func values(t reflect.Type) []string {
 	case reflect.TypeFor[observe.KubeletState]():
 		return []string{string(observe.KubeletRunning), string(observe.KubeletStopped), string(observe.KubeletFailed)}
 	case reflect.TypeFor[observe.ContainerKind]():
-		return []string{string(observe.KindApp), string(observe.KindInit), string(observe.KindSidecar)}
+		return []string{string(observe.KindApp), string(observe.KindInit), string(observe.KindSidecar), string(observe.KindEphemeral)}
 	case reflect.TypeFor[observe.ContainerState]():
 		return []string{string(observe.StateWaiting), string(observe.StateRunning), string(observe.StateTerminated)}
 	}

@@ -34,6 +34,7 @@ type world struct {
 	waiting bool // for the sources
 	live    []livePod
 	made    int
+	debugs  int // ephemeral containers
 	// troubles are the kinds that this life may see.
 	troubles []trouble
 }

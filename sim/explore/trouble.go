@@ -26,6 +26,7 @@ const (
 	otherHugePages
 	movedMemory
 	lateDevices
+	debuggedPod
 	kindsOfTrouble
 )
 
@@ -63,6 +64,11 @@ func (g *generator) trouble(d *drawer, w *world, kind trouble) []scenarios.Event
 		}
 	case resizedPod:
 		return w.resize(d)
+	case debuggedPod:
+		if len(w.live) > 0 {
+			w.debugs++
+			return []scenarios.Event{scenarios.AddEphemeralContainer{Pod: w.live[d.n(len(w.live))].name, Name: fmt.Sprintf("debug%d", w.debugs)}}
+		}
 	case lateDevices:
 		w.running = true
 		return append([]scenarios.Event{scenarios.RestartKubelet{DevicesNotReady: true}}, append(g.events(d, w), scenarios.DevicesReady{})...)

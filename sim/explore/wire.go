@@ -24,6 +24,7 @@ func eventTypes() map[string]reflect.Type {
 		"failCheckpointWrite":   reflect.TypeFor[scenarios.FailCheckpointWrite](),
 		"killAtCheckpointWrite": reflect.TypeFor[scenarios.KillAtCheckpointWrite](),
 		"devicesReady":          reflect.TypeFor[scenarios.DevicesReady](),
+		"addEphemeralContainer": reflect.TypeFor[scenarios.AddEphemeralContainer](),
 		"resizePod":             reflect.TypeFor[scenarios.ResizePod](),
 		"setHugePages":          reflect.TypeFor[scenarios.SetHugePages](),
 		"failCheckpointRead":    reflect.TypeFor[scenarios.FailCheckpointRead](),

@@ -93,11 +93,14 @@ type Config struct {
 // ContainerKind says which role a container has in its pod.
 type ContainerKind string
 
-// The kinds of container. A sidecar is a restartable init container.
+// The kinds of container. A sidecar is a restartable init container, an ephemeral one
+// was put into a running pod.
 const (
 	KindApp     ContainerKind = "app"
 	KindInit    ContainerKind = "init"
 	KindSidecar ContainerKind = "sidecar"
+
+	KindEphemeral ContainerKind = "ephemeral"
 )
 
 // ContainerState says what the runtime does with a container.

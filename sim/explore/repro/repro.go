@@ -233,6 +233,8 @@ func (w *writer) event(e scenarios.Event) error {
 		}
 		w.resizes = true
 		w.step(true, "n.resize(%q, %q, %q, %q)", pod, container, amount(e.CPU), amount(e.Memory))
+	case scenarios.AddEphemeralContainer:
+		w.step(true, "n.debug(%q, %q)", e.Pod, e.Name)
 	case scenarios.Reboot:
 		w.line("n.reboot()")
 		w.bootHugePages()

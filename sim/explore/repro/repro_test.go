@@ -1,9 +1,11 @@
 package repro_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -51,6 +53,51 @@ func TestResizeAgainstUpstream(t *testing.T) {
 	out, err := runBroken(t, s, "restart-keeps-pods", "is rejected")
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(out).To(MatchRegexp(`--- FAIL: TestRepro[\s\S]*is rejected`))
+}
+
+// TestEphemeralAgainstUpstream does it with a debug container that the loop leaves out.
+func TestEphemeralAgainstUpstream(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test of the kubelet's managers")
+	}
+	g := NewWithT(t)
+	s, err := (&scenarios.Loader{}).LoadCorpus("ephemeral-not-updated")
+	g.Expect(err).NotTo(HaveOccurred())
+	s.Steps = slices.DeleteFunc(s.Steps, func(step scenarios.Step) bool { return step.Name == "given-back" })
+	out, err := runBroken(t, s, "exclusive-isolated", "shared/debug can run on CPUs 1-2 of pinned/app")
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(MatchRegexp(`shared/debug can run on .*1-2`))
+}
+
+// TestKillAfterFirstStart: the saves of a start without a state file are counted, though
+// the test does not see them.
+func TestKillAfterFirstStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds tests of the kubelet's managers")
+	}
+	g := NewWithT(t)
+	killed := func(nth int) *scenarios.Scenario {
+		s, err := (&scenarios.Loader{}).LoadFS(fstest.MapFS{"killed.yaml": {Data: fmt.Appendf(nil, `
+apiVersion: pinlab/v1alpha1
+kind: Scenario
+metadata: {name: killed}
+profile: cores=4
+kubelet: {cpuManagerPolicy: static, reservedSystemCPUs: "0"}
+steps:
+- killAtCheckpointWrite: {file: cpu, nth: %d, when: after}
+- startKubelet: {}
+- createPod: {name: a, containers: [{name: app, cpu: 2, memory: 64Mi}]}
+- startKubelet: {}
+`, nth)}}, "killed.yaml")
+		g.Expect(err).NotTo(HaveOccurred())
+		return s
+	}
+	// Two saves by the start, and two by the pod: its CPUs leave the pool, then are its own.
+	out, err := runBroken(t, killed(3), "restart-starts", "nothing has changed and the kubelet does not start again: start cpu manager error: current set of available CPUs")
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("current set of available CPUs"))
+	out, err = runBroken(t, killed(4), "restart-starts", "nothing has changed and the kubelet does not start again: start cpu manager error: current set of available CPUs")
+	g.Expect(err).NotTo(HaveOccurred(), out)
 }
 
 // TestWhatItChecks: a hang has a deadline of its own, and a start that fails for another
