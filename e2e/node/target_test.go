@@ -252,8 +252,6 @@ func TestAddEphemeralContainer(t *testing.T) {
 	g.Expect(o.Containers).To(HaveLen(2))
 	c := o.Containers[1]
 	g.Expect([]any{c.Container, c.Kind, c.State, c.Actual, c.Exclusive}).To(Equal([]any{"debug", observe.KindEphemeral, observe.StateRunning, observe.CPUs("0-3"), false}))
-	apply(g, target, scenarios.ExitContainer{Container: "a/app"}) // as before
-
 	apply(g, target, scenarios.StopKubelet{})
 	g.Expect(target.Apply(t.Context(), debug)).To(MatchError(scenarios.ErrMisuse))
 }
