@@ -30,6 +30,7 @@ type podScope struct {
 	line, deleted int
 	namespace     string
 	containers    []string
+	ephemeral     []string // those of them that came while it ran
 	has           map[string]bool
 	// vague says that its containers are not known.
 	vague bool
@@ -170,6 +171,14 @@ func (s *scope) addContainer(l *loading, n *node, at string, e AddEphemeralConta
 	}
 	pod.has[e.Name] = true
 	pod.containers = append(pod.containers, e.Name)
+	pod.ephemeral = append(pod.ephemeral, e.Name)
+}
+
+// ephemeral says that a container is one that its pod was given while it ran.
+func (s *scope) ephemeral(ref string) bool {
+	name, container, _ := strings.Cut(ref, "/")
+	pod := s.pods[name]
+	return pod != nil && slices.Contains(pod.ephemeral, container)
 }
 
 // badRef says how containers are named.

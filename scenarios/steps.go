@@ -176,6 +176,9 @@ func (l *loading) readEvent(key string, n *node) []Event {
 		var e ResizePod
 		ok := l.read(n, &e, key)
 		l.useContainer(n, key, e.Container, ok)
+		if l.scope.ephemeral(e.Container) {
+			l.errorf(n.lineOf("container"), "resizePod: %s is an ephemeral container, which asks for nothing", quote(e.Container))
+		}
 		if ok && e.CPU == nil && e.Memory == nil {
 			l.errorf(n.line, "resizePod: want cpu or memory")
 		}

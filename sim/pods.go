@@ -393,10 +393,14 @@ func (n *Node) addEphemeral(e scenarios.AddEphemeralContainer) error {
 		return fmt.Errorf("%w: no pod %s", scenarios.ErrMisuse, e.Pod)
 	case !n.running():
 		return fmt.Errorf("%w: the kubelet does not run", scenarios.ErrMisuse)
-	case !p.admitted || p.phase != v1.PodRunning:
+	case !p.known || !p.admitted || p.phase != v1.PodRunning:
 		return fmt.Errorf("%w: pod %s does not run", scenarios.ErrMisuse, e.Pod)
 	}
-	spec := v1.EphemeralContainer{EphemeralContainerCommon: v1.EphemeralContainerCommon{Name: e.Name}}
+	// As an API server defaults it: a later change of the pod is validated with it.
+	spec := v1.EphemeralContainer{EphemeralContainerCommon: v1.EphemeralContainerCommon{
+		Name: e.Name, Image: "debug", ImagePullPolicy: v1.PullAlways,
+		TerminationMessagePath: v1.TerminationMessagePathDefault, TerminationMessagePolicy: v1.TerminationMessageReadFile,
+	}}
 	p.spec.Spec.EphemeralContainers = append(p.spec.Spec.EphemeralContainers, spec)
 	as := v1.Container(spec.EphemeralContainerCommon)
 	c := &container{spec: &as, kind: observe.KindEphemeral, state: observe.StateWaiting}

@@ -36,6 +36,9 @@ func (n *Node) resizePod(e scenarios.ResizePod) error {
 	if err != nil {
 		return err
 	}
+	if c.kind == observe.KindEphemeral {
+		return fmt.Errorf("%w: %s is an ephemeral container, which asks for nothing", scenarios.ErrMisuse, e.Container)
+	}
 	want := p.spec.DeepCopy()
 	list := want.Spec.Containers
 	if c.kind != observe.KindApp {

@@ -28,7 +28,8 @@ func onKind(s *scenarios.Scenario) bool {
 			}
 		case nil, scenarios.StopKubelet, scenarios.KillKubelet, scenarios.CreatePod, scenarios.DeletePod, scenarios.ExitContainer,
 			scenarios.DeleteStateFile, scenarios.WriteStateFile, scenarios.EditStateFile, scenarios.Reconcile, scenarios.Advance,
-			scenarios.FailRuntimeUpdate, scenarios.ClobberCPUSet, scenarios.LimitOpenFiles, scenarios.ClearFaults, scenarios.ResizePod:
+			scenarios.FailRuntimeUpdate, scenarios.ClobberCPUSet, scenarios.LimitOpenFiles, scenarios.ClearFaults,
+			scenarios.ResizePod, scenarios.AddEphemeralContainer:
 		default:
 			return false
 		}

@@ -193,15 +193,17 @@ func (t *Target) addEphemeral(ctx context.Context, e scenarios.AddEphemeralConta
 	}
 	c := &corev1.Container{Name: e.Name}
 	prepareContainer(c)
+	var made agent.Patched
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{
 		"ephemeralContainers": []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(*c)}},
 	}})
 	if err != nil {
 		return err
 	}
-	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Subresource: "ephemeralcontainers", Patch: patch}, &agent.Patched{}); err != nil {
+	if err := t.call(ctx, "PatchPod", agent.PatchPod{Namespace: p.spec.Namespace, Name: p.spec.Name, Subresource: "ephemeralcontainers", Patch: patch}, &made); err != nil {
 		return err
 	}
+	p.spec.Generation = max(p.spec.Generation, made.Generation)
 	p.ephemeral = append(p.ephemeral, c)
 	return t.until(ctx, "ephemeral container "+e.Pod+"/"+e.Name+" runs", func() bool {
 		s := p.containerStatus(e.Name)
@@ -243,6 +245,12 @@ func containerID(s *corev1.ContainerStatus) string {
 	return id
 }
 
+// isEphemeral says that a container, pod/container, is one that the pod was given later:
+// its end is not the pod's.
+func (p *pod) isEphemeral(ref string) bool {
+	return slices.ContainsFunc(p.ephemeral, func(c *corev1.Container) bool { return p.spec.Name+"/"+c.Name == ref })
+}
+
 // exitContainer ends a container's process and waits until the kubelet has
 // noticed.
 func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) error {
@@ -250,7 +258,7 @@ func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) e
 	if err != nil {
 		return err
 	}
-	if p, _, err := t.container(e.Container); err == nil && p.spec.Spec.RestartPolicy != corev1.RestartPolicyAlways {
+	if p, _, err := t.container(e.Container); err == nil && p.spec.Spec.RestartPolicy != corev1.RestartPolicyAlways && !p.isEphemeral(e.Container) {
 		if err := t.removable(p); err != nil {
 			return err
 		}

@@ -33,6 +33,9 @@ func (t *Target) resizePod(ctx context.Context, e scenarios.ResizePod) error {
 	}
 	want := p.spec.DeepCopy()
 	c := containerOf(want, name)
+	if c == nil {
+		return fmt.Errorf("%w: %s is an ephemeral container, which asks for nothing", scenarios.ErrMisuse, e.Container)
+	}
 	for kind, q := range map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: e.CPU, corev1.ResourceMemory: e.Memory} {
 		if q == nil {
 			continue

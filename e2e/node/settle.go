@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -268,6 +269,13 @@ func (p *pod) busy(groups map[string]cgroup.Group) string {
 			return "container " + c.Name + " is " + stateOf(s)
 		}
 	}
+	for _, c := range p.ephemeral {
+		if s := p.containerStatus(c.Name); s != nil && s.State.Running != nil {
+			if what := running(s, groups); what != "" {
+				return what
+			}
+		}
+	}
 	if over == len(p.spec.Spec.Containers) {
 		// Until its sandbox is down the pod counts as active and keeps its CPUs;
 		// its phase is the last to change.
@@ -332,7 +340,8 @@ func (t *Target) differs() bool {
 		}
 	}
 	for _, c := range o.Containers {
-		if c.State == observe.StateRunning && c.Actual != c.Assigned {
+		// No tick changes an ephemeral one.
+		if c.State == observe.StateRunning && c.Actual != c.Assigned && c.Kind != observe.KindEphemeral {
 			return true
 		}
 	}
@@ -349,7 +358,7 @@ func (t *Target) digest() string {
 	}
 	for _, p := range t.pods {
 		fmt.Fprint(&b, p.spec.Name, p.gone, p.status.Phase, p.status.Reason)
-		for _, s := range append(p.status.InitContainerStatuses, p.status.ContainerStatuses...) {
+		for _, s := range slices.Concat(p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses) {
 			fmt.Fprint(&b, " ", s.Name, stateOf(&s), s.ContainerID, s.RestartCount)
 		}
 		fmt.Fprintln(&b)

@@ -250,6 +250,8 @@ func TestAddEphemeralContainer(t *testing.T) {
 	g.Expect([]string{sent.Namespace, sent.Name, sent.Subresource}).To(Equal([]string{"default", "a", "ephemeralcontainers"}))
 	g.Expect(string(sent.Patch)).To(ContainSubstring(`"name":"debug"`))
 	g.Expect(o.Containers).To(HaveLen(2))
+	g.Expect(o.Sandboxes).To(BeEmpty(), "it is none")
+	g.Expect(target.Apply(t.Context(), scenarios.ResizePod{Container: "a/debug", CPU: quantity("1")})).To(MatchError(scenarios.ErrMisuse))
 	c := o.Containers[1]
 	g.Expect([]any{c.Container, c.Kind, c.State, c.Actual, c.Exclusive}).To(Equal([]any{"debug", observe.KindEphemeral, observe.StateRunning, observe.CPUs("0-3"), false}))
 	apply(g, target, scenarios.StopKubelet{})

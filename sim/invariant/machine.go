@@ -153,8 +153,8 @@ func (m *machine) on(s set, node int32) set {
 }
 
 // nodeSizes counts the given CPUs per NUMA node, largest node first.
-func (m *machine) nodeSizes(known set) []int {
-	count := m.byNode(known)
+func (m *machine) nodeSizes(cpus set) []int {
+	count := m.byNode(cpus)
 	sizes := make([]int, 0, len(count))
 	for _, n := range count {
 		sizes = append(sizes, n)
@@ -164,8 +164,9 @@ func (m *machine) nodeSizes(known set) []int {
 	return sizes
 }
 
-// nodesNeeded is the smallest number of nodes that together have so many CPUs,
-// free or not: the number the kubelet's hints call preferred.
+// nodesNeeded is the smallest number of nodes of these sizes, largest first, that
+// together have so many CPUs. With all CPUs, free or not, it is the number that the
+// kubelet's hints call preferred.
 func nodesNeeded(sizes []int, request int) int {
 	for i, size := range sizes {
 		if request -= size; request <= 0 {

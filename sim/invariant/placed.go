@@ -58,8 +58,8 @@ func (k *Checker) onlyPinned(pod string) *container {
 	return only
 }
 
-// nearer is for a container on several NUMA nodes: the topology manager's hints had
-// one that was enough, or the option was to spread it evenly.
+// nearer is for a container on several NUMA nodes: the topology manager had a better
+// hint, or the option was to spread it evenly.
 func (k *Checker) nearer(c *container, free set) {
 	v, n := &k.view, c.assigned.size()
 	room := k.machine.byNode(free)
@@ -113,7 +113,7 @@ func few(n int, what string) string {
 }
 
 // wholer is for a container on one NUMA node, of which free is what was free: cores are
-// given whole as long as there are some.
+// given whole as long as there are some, unless as many as can be are to be used.
 func (k *Checker) wholer(c *container, free set) {
 	threads := k.coreSize()
 	if threads < 2 {

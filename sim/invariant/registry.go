@@ -148,7 +148,7 @@ func invariants() []invariant {
 				"container with CPUs of its own and nothing else that lies on NUMA nodes. With a topology manager policy (KEP-693) " +
 				"it is on no more NUMA nodes than had to be to have that many CPUs free, and with align-by-socket (KEP-3327) on one socket if " +
 				"one had. Without one, distribute-cpus-across-numa (KEP-2902) gives each NUMA node the same number of CPUs, or one core more, " +
-				"where each has room for that. Where it is on one NUMA node, it is given whole cores while there are some, or with " +
+				"where each has room for that. Where it is on one NUMA node, it is given whole cores while there are some (an odd number that prefer-align-cpus-by-uncorecache is on for is not looked at), or with " +
 				"distribute-cpus-across-cores (KEP-4176) CPUs of as many cores as there are; and prefer-align-cpus-by-uncorecache " +
 				"(KEP-4800) keeps it under one L3 cache that had room, whole cores or not. The kubelet promises none of it where there is no room, and nothing for pods that ask for memory " +
 				"of their own or devices.",
