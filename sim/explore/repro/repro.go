@@ -412,6 +412,9 @@ func (w *writer) check() (string, error) {
 		}
 		return fmt.Sprintf("n.checkPlaced(%q, %q, %q)", ref, cpus, w.p.Text), nil
 	case invariant.Aligned:
+		if strings.Contains(w.p.Text, " has its memory on ") {
+			return "", fmt.Errorf("%w: where memory is", ErrCannot)
+		}
 		var nodes int
 		if _, rest, ok := strings.Cut(w.p.Text, "restricted allows "); ok {
 			if _, err := fmt.Sscan(rest, &nodes); err != nil {
