@@ -267,7 +267,7 @@ func configured(g cgroup.Group) observe.CPUs {
 func (t *Target) sandboxes() []observe.Sandbox {
 	containers := map[string]bool{}
 	for _, p := range t.pods {
-		for _, s := range slices.Concat(p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses) {
+		for _, s := range p.statuses() {
 			containers[containerID(&s)] = true
 		}
 	}

@@ -172,10 +172,8 @@ func (t *Target) container(ref string) (*pod, string, error) {
 			return p, container, nil
 		}
 	}
-	for _, c := range p.ephemeral {
-		if c.Name == container {
-			return p, container, nil
-		}
+	if p.isEphemeral(container) {
+		return p, container, nil
 	}
 	return nil, "", fmt.Errorf("%w: pod %s has no container %s", scenarios.ErrMisuse, name, container)
 }
@@ -228,15 +226,19 @@ func (t *Target) runningContainer(ref string) (string, error) {
 	return containerID(s), nil
 }
 
+// statuses are those of all of a pod's containers.
+func (p *pod) statuses() []corev1.ContainerStatus {
+	return slices.Concat(p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses)
+}
+
+// containerStatus is a copy of the status of a container; nil when it has none.
 func (p *pod) containerStatus(name string) *corev1.ContainerStatus {
-	for _, list := range [][]corev1.ContainerStatus{p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-		}
+	list := p.statuses()
+	i := slices.IndexFunc(list, func(s corev1.ContainerStatus) bool { return s.Name == name })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &list[i]
 }
 
 // containerID is the id without the runtime's name: "containerd://5a1c…".
@@ -245,10 +247,10 @@ func containerID(s *corev1.ContainerStatus) string {
 	return id
 }
 
-// isEphemeral says that a container, pod/container, is one that the pod was given later:
-// its end is not the pod's.
-func (p *pod) isEphemeral(ref string) bool {
-	return slices.ContainsFunc(p.ephemeral, func(c *corev1.Container) bool { return p.spec.Name+"/"+c.Name == ref })
+// isEphemeral says that a container is one that the pod was given later: its end is not
+// the pod's.
+func (p *pod) isEphemeral(name string) bool {
+	return slices.ContainsFunc(p.ephemeral, func(c *corev1.Container) bool { return c.Name == name })
 }
 
 // exitContainer ends a container's process and waits until the kubelet has
@@ -258,7 +260,11 @@ func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) e
 	if err != nil {
 		return err
 	}
-	if p, _, err := t.container(e.Container); err == nil && p.spec.Spec.RestartPolicy != corev1.RestartPolicyAlways && !p.isEphemeral(e.Container) {
+	p, name, err := t.container(e.Container)
+	if err != nil {
+		return err
+	}
+	if p.spec.Spec.RestartPolicy != corev1.RestartPolicyAlways && !p.isEphemeral(name) {
 		if err := t.removable(p); err != nil {
 			return err
 		}
@@ -268,10 +274,6 @@ func (t *Target) exitContainer(ctx context.Context, e scenarios.ExitContainer) e
 	}
 	if !t.running {
 		return nil
-	}
-	p, name, err := t.container(e.Container)
-	if err != nil {
-		return err
 	}
 	return t.until(ctx, "the kubelet has noticed that "+e.Container+" ended", func() bool {
 		s := p.containerStatus(name)

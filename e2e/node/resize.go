@@ -31,11 +31,11 @@ func (t *Target) resizePod(ctx context.Context, e scenarios.ResizePod) error {
 	if err != nil {
 		return err
 	}
-	want := p.spec.DeepCopy()
-	c := containerOf(want, name)
-	if c == nil {
+	if p.isEphemeral(name) {
 		return fmt.Errorf("%w: %s is an ephemeral container, which asks for nothing", scenarios.ErrMisuse, e.Container)
 	}
+	want := p.spec.DeepCopy()
+	c := containerOf(want, name)
 	for kind, q := range map[corev1.ResourceName]*resource.Quantity{corev1.ResourceCPU: e.CPU, corev1.ResourceMemory: e.Memory} {
 		if q == nil {
 			continue

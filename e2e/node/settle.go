@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -358,7 +357,7 @@ func (t *Target) digest() string {
 	}
 	for _, p := range t.pods {
 		fmt.Fprint(&b, p.spec.Name, p.gone, p.status.Phase, p.status.Reason)
-		for _, s := range slices.Concat(p.status.InitContainerStatuses, p.status.ContainerStatuses, p.status.EphemeralContainerStatuses) {
+		for _, s := range p.statuses() {
 			fmt.Fprint(&b, " ", s.Name, stateOf(&s), s.ContainerID, s.RestartCount)
 		}
 		fmt.Fprintln(&b)

@@ -135,16 +135,16 @@ func (k *Checker) memoryBeside(rule *numaRule, who string, containers []containe
 			nodes = nodes.merge(parseSet(c.Mems))
 		}
 	}
-	memory, beside := nodes.String(), ""
+	beside := ""
 	if len(k.nodes) > 0 {
+		if nodes.empty() || nodes.size() == 1 && nodes.has(int(k.nodes[0])) {
+			return
+		}
 		beside = " and its CPUs on " + join(k.nodes)
+	} else if nodes.size() <= 1 {
+		return
 	}
-	for _, node := range k.nodes {
-		nodes = nodes.add(int(node))
-	}
-	if nodes.size() > 1 {
-		k.violated("%s has its memory on NUMA node %s%s; single-numa-node allows one", who, memory, beside)
-	}
+	k.violated("%s has its memory on NUMA node %s%s; single-numa-node allows one", who, nodes, beside)
 }
 
 func (k *Checker) podNUMA(rule *numaRule, pod []container, together set) {

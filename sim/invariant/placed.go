@@ -126,8 +126,11 @@ func (k *Checker) wholer(c *container, free set) {
 	case uncore && n%threads != 0:
 		// To stay under one cache comes first.
 	default:
-		whole := k.wholeCoresOf(free)
-		if held := k.wholeCoresOf(c.assigned).size(); held < min(n-n%threads, whole.size()) {
+		held := k.wholeCoresOf(c.assigned).size()
+		if held >= n-n%threads {
+			return // as it mostly is
+		}
+		if whole := k.wholeCoresOf(free); held < whole.size() {
 			k.violated("%s holds %s, parts of cores: %s; whole cores were free: %s", c.Ref(), c.assigned.cpus(), k.partial(c.assigned), whole.cpus())
 		}
 	}

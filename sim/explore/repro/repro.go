@@ -260,7 +260,7 @@ func (w *writer) event(e scenarios.Event) error {
 		return w.online(e.CPUs.Set().List(), false)
 	case scenarios.OnlineCPUs:
 		if w.last {
-			return fmt.Errorf("%w: a running kubelet is not told of a CPU that comes, and its managers know of none", ErrCannot)
+			return errComes()
 		}
 		return w.online(e.CPUs.Set().List(), true)
 	default:
@@ -269,12 +269,16 @@ func (w *writer) event(e scenarios.Event) error {
 	return nil
 }
 
+func errComes() error {
+	return fmt.Errorf("%w: a running kubelet is not told of a CPU that comes, and its managers know of none", ErrCannot)
+}
+
 // hardware writes a change of the machine: the next start is told of it.
 func (w *writer) hardware(e scenarios.Event) (err error) {
 	switch e := e.(type) {
 	case scenarios.AddCPUs:
 		if w.last {
-			return fmt.Errorf("%w: a running kubelet is not told of a CPU that comes, and its managers know of none", ErrCannot)
+			return errComes()
 		}
 		for _, id := range e.CPUs.Set().List() {
 			if w.machine, err = w.machine.WithCPUAdded(id, e.Like); err != nil {
