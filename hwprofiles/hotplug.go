@@ -308,3 +308,35 @@ func (p *Profile) node(id int) *NUMANode {
 	}
 	return nil
 }
+
+// BootPages remembers the huge pages that a machine boots with, while they are changed
+// on its running kernel. The zero value has seen no change.
+type BootPages struct{ were []pages }
+
+// pages are those of a NUMA node; size is in bytes.
+type pages struct {
+	node  int
+	size  uint64
+	count int
+}
+
+// Change is Profile.WithHugePages.
+func (b *BootPages) Change(p *Profile, node int, size uint64, count int) (*Profile, error) {
+	q, err := p.WithHugePages(node, size, count)
+	if err == nil {
+		b.were = append(b.were, pages{node, size, int(p.node(node).HugePages[size])})
+	}
+	return q, err
+}
+
+// Boot returns the profile with the huge pages from before the changes, and forgets them;
+// without any it is p itself. Where a NUMA node is gone with its board, so are its pages.
+func (b *BootPages) Boot(p *Profile) *Profile {
+	for _, were := range slices.Backward(b.were) {
+		if q, err := p.WithHugePages(were.node, were.size, were.count); err == nil {
+			p = q
+		}
+	}
+	b.were = nil
+	return p
+}

@@ -55,11 +55,10 @@ type Node struct {
 	scenario *scenarios.Scenario
 	stateDir string
 
-	profile *hwprofiles.Profile
-	machine *cadvisor.MachineInfo // of profile; nil until asked for
-	nodeOf  map[int]int           // CPU to NUMA node
-	// pagesWere are the huge pages that setHugePages events have replaced.
-	pagesWere []hugePages
+	profile   *hwprofiles.Profile
+	machine   *cadvisor.MachineInfo // of profile; nil until asked for
+	nodeOf    map[int]int           // CPU to NUMA node
+	bootPages hwprofiles.BootPages
 
 	configJSON []byte // merged configuration of the next start
 	config     *kubelet.Config

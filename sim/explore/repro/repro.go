@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
-	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -127,15 +126,14 @@ func GoMod(of []byte) []byte {
 
 // writer writes the events.
 type writer struct {
-	p       Params
-	body    strings.Builder
-	machine *hwprofiles.Profile
-	config  json.RawMessage
-	last    bool // the scenario's last event
-	resizes bool
-	vars    int
-	// pagesWere are the huge pages before each change since the machine booted.
-	pagesWere []scenarios.SetHugePages
+	p         Params
+	body      strings.Builder
+	machine   *hwprofiles.Profile
+	config    json.RawMessage
+	last      bool // the scenario's last event
+	resizes   bool
+	vars      int
+	bootPages hwprofiles.BootPages
 	same      map[string]string // variables by their text
 }
 
@@ -237,7 +235,7 @@ func (w *writer) event(e scenarios.Event) error {
 		w.step(true, "n.debug(%q, %q)", e.Pod, e.Name)
 	case scenarios.Reboot:
 		w.line("n.reboot()")
-		w.bootHugePages()
+		w.machine = w.bootPages.Boot(w.machine)
 	case scenarios.Reconcile:
 		for range max(1, e.Times) {
 			w.step(false, "n.tick()")
@@ -287,17 +285,12 @@ func (w *writer) hardware(e scenarios.Event) (err error) {
 		}
 	case scenarios.SwapProfile:
 		w.line("n.reboot()")
-		w.pagesWere = nil
+		w.bootPages = hwprofiles.BootPages{}
 		w.machine, err = w.p.Resolve(e.Profile)
 	case scenarios.MoveMemory:
 		w.machine, err = w.machine.WithMemoryMoved(e.From, e.To, e.Bytes)
 	case scenarios.SetHugePages:
-		for _, of := range w.machine.NUMANodes {
-			if of.ID == e.NUMANode {
-				w.pagesWere = append(w.pagesWere, scenarios.SetHugePages{NUMANode: e.NUMANode, Size: e.Size, Count: int(of.HugePages[uint64(e.Size.Value())])})
-			}
-		}
-		w.machine, err = w.machine.WithHugePages(e.NUMANode, uint64(e.Size.Value()), e.Count)
+		w.machine, err = w.bootPages.Change(w.machine, e.NUMANode, uint64(e.Size.Value()), e.Count)
 	default:
 		return ErrCannot
 	}
@@ -305,17 +298,6 @@ func (w *writer) hardware(e scenarios.Event) (err error) {
 		w.line("// %s; a running kubelet is not told", e)
 	}
 	return err
-}
-
-// bootHugePages gives the machine the huge pages that it had before they were changed:
-// the change is one of the running kernel.
-func (w *writer) bootHugePages() {
-	for _, were := range slices.Backward(w.pagesWere) {
-		if p, err := w.machine.WithHugePages(were.NUMANode, uint64(were.Size.Value()), were.Count); err == nil {
-			w.machine = p
-		}
-	}
-	w.pagesWere = nil
 }
 
 func (w *writer) online(ids []int, on bool) error {
