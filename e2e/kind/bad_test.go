@@ -238,12 +238,7 @@ func TestNodeDoesNotAnswer(t *testing.T) {
 
 // A full disk of the node is said to be the engine's.
 func TestNodeDiskFull(t *testing.T) {
-	g := NewWithT(t)
-	e := newEngine(t)
-	k, _ := newKind(t, e, Options{})
-	g.Expect(k.Open(t.Context())).To(Succeed())
-	node, err := k.Setup(t.Context(), scenario(), e.machine)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, e, k, node := openNode(t)
 	e.agent.full = true
 	g.Expect(node.Apply(t.Context(), scenarios.StartKubelet{})).To(MatchError(HavePrefix("the disk of the container engine is full")))
 	g.Expect(k.Close(false)).To(Succeed())

@@ -36,6 +36,17 @@ func guaranteed(name, namespace string) *corev1.Pod {
 	}
 }
 
+// openNode makes a cluster, and its node ready for a scenario.
+func openNode(t *testing.T) (Gomega, *engine, *Kind, scenarios.Target) {
+	g := NewWithT(t)
+	e := newEngine(t)
+	k, _ := newKind(t, e, Options{})
+	g.Expect(k.Open(t.Context())).To(Succeed())
+	node, err := k.Setup(t.Context(), scenario(), e.machine)
+	g.Expect(err).NotTo(HaveOccurred())
+	return g, e, k, node
+}
+
 // apply makes events happen and returns what is seen after the last.
 func apply(g Gomega, t scenarios.Target, events ...scenarios.Event) observe.Observation {
 	var o observe.Observation
@@ -113,12 +124,7 @@ func TestOneScenarioAfterTheOther(t *testing.T) {
 // A resize goes through the API server's subresource for it, and waits for the
 // generation that the server gave; what the server refuses is told in its words.
 func TestResize(t *testing.T) {
-	g := NewWithT(t)
-	e := newEngine(t)
-	k, _ := newKind(t, e, Options{})
-	g.Expect(k.Open(t.Context())).To(Succeed())
-	node, err := k.Setup(t.Context(), scenario(), e.machine)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, e, k, node := openNode(t)
 	apply(g, node, scenarios.StartKubelet{}, scenarios.CreatePod{Pod: guaranteed("a", "")})
 
 	o := apply(g, node, scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(2, resource.DecimalSI)})
@@ -130,19 +136,14 @@ func TestResize(t *testing.T) {
 	e.api.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "a", errors.New("quota"))
 	})
-	err = node.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(3, resource.DecimalSI)})
+	err := node.Apply(t.Context(), scenarios.ResizePod{Container: "a/app", CPU: resource.NewQuantity(3, resource.DecimalSI)})
 	g.Expect(err).To(MatchError(And(ContainSubstring("change resize of pod a"), ContainSubstring("quota"))))
 	g.Expect(k.Close(false)).To(Succeed())
 }
 
 // A kubelet that refuses to start is what is to be seen, not a failure of ours.
 func TestKubeletRefuses(t *testing.T) {
-	g := NewWithT(t)
-	e := newEngine(t)
-	k, _ := newKind(t, e, Options{})
-	g.Expect(k.Open(t.Context())).To(Succeed())
-	node, err := k.Setup(t.Context(), scenario(), e.machine)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, e, k, node := openNode(t)
 	e.agent.fatal = `could not initialize checkpoint manager: state file policy "none" differs from "static"`
 	o := apply(g, node, scenarios.StartKubelet{})
 	g.Expect(o.Kubelet).To(Equal(observe.KubeletFailed))
@@ -152,12 +153,7 @@ func TestKubeletRefuses(t *testing.T) {
 
 // What would change the host is a skip with its reason.
 func TestNotOnAHostThatIsShared(t *testing.T) {
-	g := NewWithT(t)
-	e := newEngine(t)
-	k, _ := newKind(t, e, Options{})
-	g.Expect(k.Open(t.Context())).To(Succeed())
-	node, err := k.Setup(t.Context(), scenario(), e.machine)
-	g.Expect(err).NotTo(HaveOccurred())
+	g, e, k, node := openNode(t)
 	apply(g, node, scenarios.StartKubelet{})
 	for why, event := range map[string]scenarios.Event{
 		"CPUs are those of the machine": scenarios.OfflineCPUs{CPUs: "3"},
